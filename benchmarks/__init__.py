@@ -1,0 +1,1 @@
+"""Whole-network comparisons with peers, and the accuracy that training must reach."""

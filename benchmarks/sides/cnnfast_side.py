@@ -1,0 +1,62 @@
+"""cnnfast, through ``train_on_batch`` and ``predict_on_batch`` on NumPy arrays."""
+
+import numpy as np
+
+import cnnfast
+from benchmarks.networks import INPUT, Conv, Dense, Dropout, Flatten, Pool
+
+
+def version():
+    return f"cnnfast {cnnfast.__version__} ({cnnfast.runtime.isa()})"
+
+
+def build(layers, weights, softmax, dropout):
+    from cnnfast import layers as L
+
+    model = cnnfast.Sequential([cnnfast.Input(shape=INPUT)])
+    for layer in layers:
+        match layer:
+            case Conv(filters, size, padding, activation):
+                model.add(L.Conv2D(filters, size, padding=padding, activation=activation))
+            case Pool("max", padding):
+                model.add(L.MaxPooling2D(2, padding=padding))
+            case Pool("average", padding):
+                model.add(L.AveragePooling2D(2, padding=padding))
+            case Flatten():
+                model.add(L.Flatten())
+            case Dense(units, activation):
+                model.add(L.Dense(units, activation=activation))
+            case Dropout(rate) if dropout:
+                model.add(L.Dropout(rate))
+    if softmax:
+        model.add(L.Activation("softmax"))
+    model.set_weights([array for w in weights for array in (w.kernel, w.bias)])
+    return model
+
+
+class Trainer:
+    def __init__(self, layers, weights, batch, threads, variant, dropout):
+        cnnfast.runtime.set_num_threads(threads)
+        self.model = build(layers, weights, softmax=False, dropout=dropout)
+        self.model.compile(
+            optimizer=cnnfast.optimizers.Adam(1e-3),
+            loss=cnnfast.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+
+    def prepare(self, x, y):
+        return x, y
+
+    def step(self, prepared):
+        return float(np.asarray(self.model.train_on_batch(*prepared)).ravel()[0])
+
+
+class Predictor:
+    def __init__(self, layers, weights, batch, threads, variant):
+        cnnfast.runtime.set_num_threads(threads)
+        self.model = build(layers, weights, softmax=True, dropout=False)
+
+    def prepare(self, x):
+        return x
+
+    def infer(self, x):
+        return self.model.predict_on_batch(x)

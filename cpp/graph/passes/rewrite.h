@@ -1,0 +1,29 @@
+// Small tools that passes share.
+#pragma once
+
+#include <vector>
+
+#include "graph/passes/passes.h"
+#include "ops/op.h"
+
+namespace cnnfast {
+
+// How many nodes read each value; being a wanted output counts as one more.
+std::vector<int> count_uses(const Program& program);
+
+// Everywhere a node reads `from` (and among the outputs), `to` is read instead.
+void replace_uses(Program& program, ValueId from, ValueId to);
+
+// Keeps only the nodes with keep[i], renumbering producers.
+void keep_nodes(Graph& graph, const std::vector<bool>& keep);
+
+// Puts nodes into this order (a permutation of their indices).
+void reorder_nodes(Graph& graph, const std::vector<NodeId>& order);
+
+inline bool updates_variable(const Node& node) {
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if (node.op->updates(static_cast<int>(i))) return true;
+  return false;
+}
+
+}  // namespace cnnfast

@@ -1,0 +1,13 @@
+#define CNNFAST_ISA avx2
+#include "kernels/conv_planar.h"
+#include "kernels/table.h"
+#include "kernels/vector.h"
+
+namespace cnnfast::avx2 {
+
+void fill_conv_planar(ConvKernels& table) {
+  table.planar = conv_planar;
+  table.planar_scratch = planar_scratch;
+}
+
+}  // namespace cnnfast::avx2

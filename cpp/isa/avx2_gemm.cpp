@@ -1,0 +1,9 @@
+#define CNNFAST_ISA avx2
+#include "kernels/gemm_few_rows.h"
+#include "kernels/table.h"
+
+namespace cnnfast::avx2 {
+
+void fill_gemm(GemmKernels& table) { fill(table); }
+
+}  // namespace cnnfast::avx2

@@ -1,0 +1,20 @@
+#define CNNFAST_ISA avx512
+#include "kernels/conv_depthwise.h"
+#include "kernels/conv_direct.h"
+#include "kernels/conv_pack.h"
+#include "kernels/table.h"
+#include "kernels/vector.h"
+
+namespace cnnfast::avx512 {
+
+void fill_conv(ConvKernels& table) {
+  table.lanes = kLanes;
+  table.block = kBlock;
+  table.tile_pixels = kTilePixels;
+  table.direct = conv_direct;
+  table.depthwise = conv_depthwise;
+  table.pack_forward = conv_pack_forward;
+  table.pack_backward = conv_pack_backward;
+}
+
+}  // namespace cnnfast::avx512

@@ -1,0 +1,13 @@
+#define CNNFAST_ISA baseline
+#include "kernels/conv_planar.h"
+#include "kernels/table.h"
+#include "kernels/vector.h"
+
+namespace cnnfast::baseline {
+
+void fill_conv_planar(ConvKernels& table) {
+  table.planar = conv_planar;
+  table.planar_scratch = planar_scratch;
+}
+
+}  // namespace cnnfast::baseline

@@ -1,0 +1,18 @@
+#define CNNFAST_ISA baseline
+#include "kernels/dropout.h"
+#include "kernels/elementwise_binary.h"
+#include "kernels/elementwise_unary.h"
+#include "kernels/reduce.h"
+#include "kernels/transpose.h"
+
+namespace cnnfast::baseline {
+
+void fill_elementwise(ElementwiseKernels& table) {
+  fill_unary(table);
+  fill_binary(table);
+  fill_reduce(table);
+  fill_transpose(table);
+  fill_dropout(table);
+}
+
+}  // namespace cnnfast::baseline

@@ -1,0 +1,9 @@
+#define CNNFAST_ISA baseline
+#include "kernels/gemm_few_rows.h"
+#include "kernels/table.h"
+
+namespace cnnfast::baseline {
+
+void fill_gemm(GemmKernels& table) { fill(table); }
+
+}  // namespace cnnfast::baseline

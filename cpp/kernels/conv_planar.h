@@ -1,0 +1,248 @@
+// Convolution to few channels (a first layer's six, or the gradient of a grey or coloured image):
+// a vector over channels would stay mostly empty, so vectors run over the pixels of a row. Source
+// rows are turned into one plane per channel first, results turned back into NHWC at the end.
+//   AVX-512, 6 channels: 6 x 2 vectors x 2 rows = 24 accumulators + 4 of x + 1 weight of 32
+//   AVX2, 4 channels: 4 x 1 x 2 = 8 + 2 + 1 of 16
+#pragma once
+
+#include "kernels/conv_copy.h"
+#include "kernels/conv_table.h"
+#include "kernels/lane_transpose.h"
+#include "kernels/vector_math.h"
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+constexpr int kPlanarChannels = kLanes / 2;  // most destination channels
+constexpr int kPlanarVectors = kRegisters == 32 ? 2 : 1;
+
+// Rows made at once by a tile of k channels.
+constexpr int planar_rows(int k) {
+  if (kRegisters == 32) return k <= 2 ? 4 : k <= 6 ? 2 : 1;
+  return k <= 2 ? 4 : 2;
+}
+
+CNNFAST_INLINE int64_t planar_width(const ConvPass& p) {
+  const int64_t step = kPlanarVectors * kLanes;
+  return (p.dst_w + step - 1) / step * step + (p.col_taps - 1) * p.col_tap_step + kLanes;
+}
+
+int64_t planar_scratch(const ConvPass& p) {
+  return p.copy_rows(p.block_rows) * p.src_c * planar_width(p) + kLanes;
+}
+
+// One source row, columns [first_col, first_col + cols) -> planes of `width` floats.
+CNNFAST_INLINE void split_row(const ConvPass& p, const float* src, int64_t row, float* to,
+                              int64_t width) {
+  const int64_t cols = smaller(width, p.copy_w), channels = p.src_c;
+  if (row < 0 || row >= p.src_h) {
+    zero_floats(to, channels * width);
+    return;
+  }
+  const int64_t left = smaller(cols, larger(0, -p.col_first));
+  const int64_t begin = larger(p.col_first, 0);
+  const int64_t inside = larger(0, smaller(p.col_first + cols, p.src_w) - begin);
+  for (int64_t c = 0; c < channels; ++c) {
+    zero_floats(to + c * width, left);
+    zero_floats(to + c * width + left + inside, cols - left - inside);
+  }
+  const float* x = src + (row * p.src_w + begin) * channels;
+  to += left;
+  if (channels == 1) {
+    copy_floats(to, x, inside);
+    return;
+  }
+  for (int64_t col = 0; col < inside; col += kLanes) {
+    const int pixels = static_cast<int>(smaller(kLanes, inside - col));
+    for (int64_t c = 0; c < channels; c += kLanes) {
+      const int lanes = static_cast<int>(smaller(kLanes, channels - c));
+      vf rows[kLanes];
+      CNNFAST_UNROLL
+      for (int i = 0; i < kLanes; ++i)
+        rows[i] = i < pixels ? load_lanes(x + (col + i) * channels + c, lanes) : vf{};
+      transpose(rows);
+      if (pixels == kLanes && lanes == kLanes) {
+        CNNFAST_UNROLL
+        for (int i = 0; i < kLanes; ++i) store(to + (c + i) * width + col, rows[i]);
+      } else {
+        for (int i = 0; i < lanes; ++i) store_lanes(to + (c + i) * width + col, rows[i], pixels);
+      }
+    }
+  }
+}
+
+struct PlanarTile {
+  const float* x;
+  int64_t plane, row_step, tap_row, tap_col;  // floats
+  int64_t rows, cols, channels;               // taps down, across, source channels
+  const float* w;
+  int64_t w_step;
+  float* y;
+  int64_t y_row, y_col;
+  int64_t pixels;   // of this tile: at most V vectors
+  int64_t row_end;  // pixels from y's first to the end of its row
+  const float* bias;
+  ActivationKind activation;
+  float alpha;
+};
+
+CNNFAST_INLINE vf activated(vf x, ActivationKind kind, float alpha) {
+  switch (kind) {
+    case ActivationKind::relu:
+      return max(vf{}, x);
+    case ActivationKind::leaky_relu:
+      return select(x < vf{}, x * broadcast(alpha), x);
+    case ActivationKind::tanh:
+      return tanh(x);
+    case ActivationKind::sigmoid:
+      return sigmoid(x);
+    case ActivationKind::linear:
+      break;
+  }
+  return x;
+}
+
+// K destination channels, V vectors of pixels, R rows.
+template <int K, int V, int R>
+void planar_tile(const PlanarTile& t) {
+  vf acc[R][K][V];
+  CNNFAST_UNROLL
+  for (int k = 0; k < K; ++k) {
+    const vf bias = broadcast(t.bias ? t.bias[k] : 0.0f);
+    CNNFAST_UNROLL
+    for (int r = 0; r < R; ++r) CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v) acc[r][k][v] = bias;
+  }
+  const float* w = t.w;
+  for (int64_t i = 0; i < t.rows; ++i)
+    for (int64_t j = 0; j < t.cols; ++j) {
+      const float* x = t.x + i * t.tap_row + j * t.tap_col;
+      for (int64_t c = 0; c < t.channels; ++c, x += t.plane, w += t.w_step) {
+        vf d[R][V];
+        CNNFAST_UNROLL
+        for (int r = 0; r < R; ++r) CNNFAST_UNROLL
+        for (int v = 0; v < V; ++v) d[r][v] = load(x + r * t.row_step + v * kLanes);
+        CNNFAST_UNROLL
+        for (int k = 0; k < K; ++k) {
+          const vf weight = broadcast(w[k]);
+          CNNFAST_UNROLL
+          for (int r = 0; r < R; ++r) CNNFAST_UNROLL
+          for (int v = 0; v < V; ++v) acc[r][k][v] += d[r][v] * weight;
+        }
+      }
+    }
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V; ++v) {
+      const int64_t first = v * kLanes;
+      const int pixels = static_cast<int>(smaller(kLanes, t.pixels - first));
+      if (pixels <= 0) break;
+      vf rows[kLanes];
+      CNNFAST_UNROLL
+      for (int k = 0; k < kLanes; ++k) rows[k] = vf{};
+      CNNFAST_UNROLL
+      for (int k = 0; k < K; ++k) rows[k] = activated(acc[r][k][v], t.activation, t.alpha);
+      float* y = t.y + r * t.y_row + first * t.y_col;
+      if (K == 1 && t.y_col == 1) {
+        store_lanes(y, rows[0], pixels);
+        continue;
+      }
+      transpose(rows);
+      // Whole vectors where they stay inside the row: what they write too much, the next pixels
+      // overwrite.
+      const int64_t whole = t.y_col == K ? (t.row_end - first) * K - kLanes : -1;
+      for (int i = 0; i < pixels; ++i) {
+        if (i * K <= whole) {
+          store(y + i * K, rows[i]);
+        } else {
+          store_first(y + i * t.y_col, rows[i], K);
+        }
+      }
+    }
+}
+
+template <int K>
+void planar_rows_of(const ConvPass& p, PlanarTile t, int64_t rows) {
+  constexpr int kRows = planar_rows(K);
+  const float* x = t.x;
+  float* y = t.y;
+  for (int64_t row = 0; row < rows;) {
+    const int count = rows - row >= kRows ? kRows : 1;
+    for (int64_t col = 0; col < p.dst_w; col += kPlanarVectors * kLanes) {
+      t.pixels = smaller(kPlanarVectors * kLanes, p.dst_w - col);
+      t.row_end = p.dst_w - col;
+      t.x = x + row * t.row_step + col;
+      t.y = y + row * t.y_row + col * t.y_col;
+      if (t.pixels > kLanes) {
+        (count == kRows ? planar_tile<K, kPlanarVectors, kRows>
+                        : planar_tile<K, kPlanarVectors, 1>)(t);
+      } else {
+        (count == kRows ? planar_tile<K, 1, kRows> : planar_tile<K, 1, 1>)(t);
+      }
+    }
+    row += count;
+  }
+}
+
+void conv_planar(const ConvPass& p, const float* src, const float* w, const float* bias, float* dst,
+                 float* scratch, const ConvRegion& region) {
+  const int64_t width = planar_width(p), row_floats = p.src_c * width;
+  PlanarTile t{};
+  t.plane = width;
+  t.row_step = p.row_step * row_floats;
+  t.tap_row = p.row_tap_step * row_floats;
+  t.tap_col = p.col_tap_step;
+  t.rows = p.row_taps;
+  t.cols = p.col_taps;
+  t.channels = p.src_c;
+  t.w = w;
+  t.w_step = p.weight_step;
+  t.y_row = p.dst_row;
+  t.y_col = p.dst_col;
+  t.bias = bias;
+  t.activation = p.activation;
+  t.alpha = p.alpha;
+  for (int64_t row = region.row_begin; row < region.row_end; row += p.block_rows) {
+    const int64_t rows = smaller(p.block_rows, region.row_end - row);
+    const int64_t first_row = row * p.row_step + p.row_first;
+    if (p.reduction() > 0)
+      for (int64_t r = 0; r < p.copy_rows(rows); ++r)
+        split_row(p, src, first_row + r, scratch + r * row_floats, width);
+    t.x = scratch;
+    t.y = dst + row * p.dst_row;
+    switch (p.group_k) {
+      case 1:
+        planar_rows_of<1>(p, t, rows);
+        break;
+      case 2:
+        planar_rows_of<2>(p, t, rows);
+        break;
+#if defined(__AVX2__)
+      case 3:
+        planar_rows_of<3>(p, t, rows);
+        break;
+      case 4:
+        planar_rows_of<4>(p, t, rows);
+        break;
+#endif
+#if defined(__AVX512F__)
+      case 5:
+        planar_rows_of<5>(p, t, rows);
+        break;
+      case 6:
+        planar_rows_of<6>(p, t, rows);
+        break;
+      case 7:
+        planar_rows_of<7>(p, t, rows);
+        break;
+      case 8:
+        planar_rows_of<8>(p, t, rows);
+        break;
+#endif
+      default:
+        break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA

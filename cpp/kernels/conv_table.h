@@ -1,0 +1,141 @@
+// Convolution kernels of one ISA. The forward pass and each phase of backward-input are the same
+// computation, a ConvPass: a window slides over zero-padded source rows and makes destination rows.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/activation_kind.h"
+
+namespace cnnfast {
+
+// Destination pixel (o, p) sums source pixels
+//   row o * row_step + row_first + r * row_tap_step,  r < row_taps
+//   col p * col_step + col_first + s * col_tap_step,  s < col_taps
+// which are zero outside the source. Strides are in floats.
+struct ConvPass {
+  std::int64_t src_h = 0, src_w = 0, src_c = 0;  // one source image
+  std::int64_t row_step = 1, row_first = 0, row_taps = 1, row_tap_step = 1;
+  std::int64_t col_step = 1, col_first = 0, col_taps = 1, col_tap_step = 1;
+  std::int64_t groups = 1, group_c = 1, group_k = 1;  // channels of a group: source, destination
+  std::int64_t dst_h = 0, dst_w = 0;                  // pixels this pass makes
+  std::int64_t dst_row = 0, dst_col = 0;              // strides between them
+  bool copy = false;             // some tap leaves the source: rows go through a padded copy
+  std::int64_t copy_w = 0;       // source columns the pass touches
+  std::int64_t block_rows = 1;   // destination rows made per walk over the channel blocks
+  std::int64_t weight_step = 0;  // floats between the weights of neighbouring reduction indices
+  bool packed = true;            // false: the weights are the user's HWIO array, weight_step = K
+  ActivationKind activation = ActivationKind::linear;
+  float alpha = 0.2f;
+
+  std::int64_t reduction() const { return row_taps * col_taps * group_c; }
+  // Source rows that `rows` destination rows touch.
+  std::int64_t copy_rows(std::int64_t rows) const {
+    return (rows - 1) * row_step + (row_taps - 1) * row_tap_step + 1;
+  }
+};
+
+// What one call makes: rows, columns and channel blocks (counted over all groups).
+struct ConvRegion {
+  std::int64_t row_begin, row_end, col_begin, col_end, block_begin, block_end;
+};
+
+// A stride-1 convolution of r x r taps in tiles of m x m outputs, m + r - 1 = 6
+// (kernels/winograd.h). Tiles are numbered through rows, then images.
+struct WinogradPass {
+  int m = 4;                                     // 4 with r = 3, 2 with r = 5
+  std::int64_t src_h = 0, src_w = 0, src_c = 0;  // one source image
+  std::int64_t row_first = 0, col_first = 0;     // source place of output (0, 0)'s first tap
+  std::int64_t dst_h = 0, dst_w = 0, dst_c = 0;
+  std::int64_t tile_rows = 0, tile_cols = 0;  // of one image
+  std::int64_t block_tiles = 1;               // tiles taken at a time
+  ActivationKind activation = ActivationKind::linear;
+  float alpha = 0.2f;
+};
+
+// What one call of backward_kernel sums over (images, destination rows) and which of its units:
+// unit = ((group, channel block), tile of kernel rows), the tile running fastest.
+struct ConvSumRegion {
+  std::int64_t image_begin, image_end, row_begin, row_end, unit_begin, unit_end;
+};
+
+struct ConvKernels {
+  int lanes = 0;        // floats in a vector
+  int block = 0;        // destination channels of a packed block: two vectors
+  int tile_pixels = 0;  // destination pixels of the widest register tile
+
+  // Makes a region of one image. `scratch` holds copy_rows(block_rows) * copy_w * src_c floats when
+  // pass.copy. `bias` may be null. Weights: per group, per block of `block` channels,
+  // reduction() x (block, or one vector when the rest fits one) floats.
+  void (*direct)(const ConvPass& pass, const float* src, const float* weights, const float* bias,
+                 float* dst, float* scratch, const ConvRegion& region) = nullptr;
+
+  // Blocks [block_begin, block_end) of all groups' blocks, packed from an HWIO kernel for `direct`.
+  // forward: reduction order (kh, kw, c), channels k. Backward-input: reduction order (taps of the
+  // phase from the last to the first, k), channels c.
+  void (*pack_forward)(const float* w, float* packed, std::int64_t taps, std::int64_t group_c,
+                       std::int64_t group_k, std::int64_t groups, std::int64_t block_begin,
+                       std::int64_t block_end) = nullptr;
+  struct Phase {            // taps kh = kh_last - r * kh_step, r < row_taps; kw likewise
+    std::int64_t kw_count;  // KW of the whole kernel
+    std::int64_t kh_last, kh_step, row_taps;
+    std::int64_t kw_last, kw_step, col_taps;
+  };
+  void (*pack_backward)(const float* w, float* packed, const Phase& phase, std::int64_t group_c,
+                        std::int64_t group_k, std::int64_t groups, std::int64_t block_begin,
+                        std::int64_t block_end) = nullptr;
+
+  // The kernel's gradient: pass as for the forward direction, dy where its destination was. Adds
+  // the region's sums to dw (HWIO) and db (null: not wanted), or overwrites them when `first`.
+  // Several images only with all their rows. `scratch`: backward_kernel_scratch floats.
+  void (*backward_kernel)(const ConvPass& pass, const float* x, const float* dy, float* dw,
+                          float* db, float* scratch, const ConvSumRegion& region,
+                          bool first) = nullptr;
+  std::int64_t (*backward_kernel_units)(const ConvPass& pass) = nullptr;
+  std::int64_t (*backward_kernel_scratch)(const ConvPass& pass, std::int64_t images,
+                                          std::int64_t rows) = nullptr;
+
+  // Winograd: tiles [tile_begin, tile_end) of all images, channel blocks [block_begin, block_end).
+  void (*winograd)(const WinogradPass& pass, const float* src, const float* weights,
+                   const float* bias, float* dst, float* scratch, std::int64_t tile_begin,
+                   std::int64_t tile_end, std::int64_t block_begin,
+                   std::int64_t block_end) = nullptr;
+  std::int64_t (*winograd_scratch)(const WinogradPass& pass) = nullptr;  // floats
+  // Transformed weights of an HWIO kernel of r x r x c x k: floats, and writing blocks of them.
+  // `flipped`: for backward-input, from k source to c destination channels.
+  std::int64_t (*winograd_weights)(std::int64_t c, std::int64_t k, bool flipped) = nullptr;
+  void (*winograd_pack)(const float* w, float* packed, int m, std::int64_t c, std::int64_t k,
+                        bool flipped, std::int64_t block_begin, std::int64_t block_end) = nullptr;
+
+  // dw by Winograd: sums dU of tiles [tile_begin, tile_end) for channel blocks; dU is
+  // [block][36][c][32], winograd_weights(c, k, false) floats. `finish` adds `count` such sums,
+  // `stride` floats apart, in their order and transforms them back into HWIO dw.
+  void (*winograd_sums)(const WinogradPass& pass, const float* x, const float* dy, float* sums,
+                        float* db, float* scratch, std::int64_t tile_begin, std::int64_t tile_end,
+                        std::int64_t block_begin, std::int64_t block_end, bool first) = nullptr;
+  std::int64_t (*winograd_sums_scratch)(const WinogradPass& pass) = nullptr;
+  void (*winograd_finish)(const float* sums, std::int64_t count, std::int64_t stride, float* dw,
+                          int m, std::int64_t c, std::int64_t k, std::int64_t block_begin,
+                          std::int64_t block_end) = nullptr;
+
+  // One source channel per group and as many groups as destination channels: vectors over channels,
+  // weights as the user's HWIO array from `w` on, w_row and w_col floats between taps. `region`
+  // blocks are ignored.
+  void (*depthwise)(const ConvPass& pass, const float* src, const float* w, std::int64_t w_row,
+                    std::int64_t w_col, const float* bias, float* dst, float* scratch,
+                    const ConvRegion& region) = nullptr;
+  void (*depthwise_backward_kernel)(const ConvPass& pass, const float* x, const float* dy,
+                                    float* dw, float* db, float* scratch,
+                                    const ConvSumRegion& region, bool first) = nullptr;
+
+  // Few destination channels: vectors over the pixels of a row instead. As direct with the user's
+  // HWIO weights.
+  void (*planar)(const ConvPass& pass, const float* src, const float* w, const float* bias,
+                 float* dst, float* scratch, const ConvRegion& region) = nullptr;
+  std::int64_t (*planar_scratch)(const ConvPass& pass) = nullptr;
+  void (*planar_backward_kernel)(const ConvPass& pass, const float* x, const float* dy, float* dw,
+                                 float* db, float* scratch, const ConvSumRegion& region,
+                                 bool first) = nullptr;
+  std::int64_t (*planar_backward_kernel_scratch)(const ConvPass& pass) = nullptr;
+};
+
+}  // namespace cnnfast

@@ -1,0 +1,222 @@
+// The register tile of direct convolution: B x Q destination pixels times V vectors of channels.
+// Each step broadcasts one source float per pixel and loads V vectors of packed weights.
+//   AVX-512: 14 x 2 accumulators + 2 weights + 1 broadcast = 31 of 32 registers
+//   AVX2, SSE2: 6 x 2 + 2 + 1 = 15 of 16
+// Narrower tiles still hold at least the 4 (one FMA a cycle) or 8 to 10 (two) independent sums that
+// the FMA latency asks for, except where the map itself has fewer pixels.
+#pragma once
+
+#include "kernels/activation_kind.h"
+#include "kernels/vector.h"
+
+#if defined(__clang__)
+#define CNNFAST_UNROLL _Pragma("unroll")
+#else
+#define CNNFAST_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+constexpr int kTilePixels = kRegisters == 32 ? 14 : 6;
+constexpr int kBlock = 2 * kLanes;
+
+struct Tile {
+  const float* x;          // source of the first pixel's first tap
+  int64_t pixel, base;     // floats between the Q pixels of a base, between the B bases
+  int64_t rows, row_step;  // outer taps and the floats between them
+  int64_t cols, col_step;  // inner taps likewise
+  int64_t length;          // contiguous floats to sum over at each tap
+  const float* w;
+  int64_t w_step;
+  float* y;
+  int64_t y_pixel, y_base;
+  const float* bias;  // null: none
+  int last;           // lanes of the last vector that are real channels
+  ActivationKind activation;
+  float alpha;
+};
+
+// Bytes from the first pixel to pixel Q as one x86 address: odd multiple (a register) times 1, 2,
+// 4 or 8. Without it the compiler keeps a pointer a pixel and spills half of them.
+template <int N>
+struct PixelOffsets {
+  int64_t odd[(N + 1) / 2];
+  explicit __attribute__((always_inline)) PixelOffsets(int64_t bytes) {
+    CNNFAST_UNROLL
+    for (int i = 0; i < (N + 1) / 2; ++i) {
+      odd[i] = bytes * (2 * i + 1);
+      __asm__("" : "+r"(odd[i]));  // opaque: not to be derived anew in the loop
+    }
+  }
+  __attribute__((always_inline)) int64_t operator[](int q) const {
+    if (q == 0) return 0;
+    int shift = 0;
+    while (q % 2 == 0) {
+      q /= 2;
+      ++shift;
+    }
+    return odd[q / 2] << shift;
+  }
+};
+
+template <int B, int Q, int V>
+void conv_tile(const Tile& t) {
+  vf acc[B][Q][V];
+  CNNFAST_UNROLL
+  for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+  for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
+  for (int v = 0; v < V; ++v) acc[b][q][v] = vf{};
+
+  const PixelOffsets<Q> offset(t.pixel * static_cast<int64_t>(sizeof(float)));
+  const float* w = t.w;
+  for (int64_t r = 0; r < t.rows; ++r) {
+    const float* row = t.x + r * t.row_step;
+    for (int64_t s = 0; s < t.cols; ++s, row += t.col_step) {
+      const char* x[B];
+      CNNFAST_UNROLL
+      for (int b = 0; b < B; ++b) x[b] = reinterpret_cast<const char*>(row + b * t.base);
+      for (int64_t i = t.length; i > 0; --i) {
+        vf weight[V];
+        CNNFAST_UNROLL
+        for (int v = 0; v < V; ++v) weight[v] = load(w + v * kLanes);
+        w += t.w_step;
+        CNNFAST_UNROLL
+        for (int b = 0; b < B; ++b) {
+          CNNFAST_UNROLL
+          for (int q = 0; q < Q; ++q) {
+            const vf value = broadcast(*reinterpret_cast<const float*>(x[b] + offset[q]));
+            CNNFAST_UNROLL
+            for (int v = 0; v < V; ++v) acc[b][q][v] += value * weight[v];
+          }
+          x[b] += sizeof(float);
+        }
+      }
+    }
+  }
+
+  if (t.bias) {
+    vf bias[V];
+    CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v)
+      bias[v] = v == V - 1 ? load_first(t.bias + v * kLanes, t.last) : load(t.bias + v * kLanes);
+    CNNFAST_UNROLL
+    for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+    for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v) acc[b][q][v] += bias[v];
+  }
+  if (t.activation == ActivationKind::relu) {
+    CNNFAST_UNROLL
+    for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+    for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v)
+      acc[b][q][v] = max(vf{}, acc[b][q][v]);  // in this order NaN stays NaN
+  } else if (t.activation == ActivationKind::leaky_relu) {
+    CNNFAST_UNROLL
+    for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+    for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v)
+      acc[b][q][v] = select(acc[b][q][v] < vf{}, acc[b][q][v] * broadcast(t.alpha), acc[b][q][v]);
+  }
+  if (t.last == kLanes) {
+    CNNFAST_UNROLL
+    for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+    for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v)
+      store(t.y + b * t.y_base + q * t.y_pixel + v * kLanes, acc[b][q][v]);
+  } else {
+    CNNFAST_UNROLL
+    for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+    for (int q = 0; q < Q; ++q) {
+      float* y = t.y + b * t.y_base + q * t.y_pixel;
+      CNNFAST_UNROLL
+      for (int v = 0; v < V - 1; ++v) store(y + v * kLanes, acc[b][q][v]);
+      store_first(y + (V - 1) * kLanes, acc[b][q][V - 1], t.last);
+    }
+  }
+}
+
+using TileFunction = void (*)(const Tile&);
+
+// Tiles of one base and q = 1 .. kTilePixels pixels, V vectors.
+template <int V>
+TileFunction row_tile(int q) {
+  switch (q) {
+    case 1:
+      return conv_tile<1, 1, V>;
+    case 2:
+      return conv_tile<1, 2, V>;
+    case 3:
+      return conv_tile<1, 3, V>;
+    case 4:
+      return conv_tile<1, 4, V>;
+    case 5:
+      return conv_tile<1, 5, V>;
+    case 6:
+      return conv_tile<1, 6, V>;
+#if defined(__AVX512F__)
+    case 7:
+      return conv_tile<1, 7, V>;
+    case 8:
+      return conv_tile<1, 8, V>;
+    case 9:
+      return conv_tile<1, 9, V>;
+    case 10:
+      return conv_tile<1, 10, V>;
+    case 11:
+      return conv_tile<1, 11, V>;
+    case 12:
+      return conv_tile<1, 12, V>;
+    case 13:
+      return conv_tile<1, 13, V>;
+    case 14:
+      return conv_tile<1, 14, V>;
+#endif
+    default:
+      return nullptr;
+  }
+}
+CNNFAST_INLINE TileFunction row_tile(int q, int vectors) {
+  return vectors == 1 ? row_tile<1>(q) : row_tile<2>(q);
+}
+
+// How narrow maps fill a tile: several rows at once. `rows` rows of `width` pixels; the bases are
+// the rows, or the columns when `across` is set (and then the Q pixels are rows).
+struct NarrowTile {
+  int rows = 1;
+  bool across = false;
+  TileFunction run[2] = {nullptr, nullptr};  // by vectors - 1
+};
+
+CNNFAST_INLINE NarrowTile narrow_tile(int64_t width) {
+  switch (width) {
+#if defined(__AVX512F__)
+    case 1:
+      return {14, true, {conv_tile<1, 14, 1>, conv_tile<1, 14, 2>}};
+    case 2:
+      return {7, true, {conv_tile<2, 7, 1>, conv_tile<2, 7, 2>}};
+    case 3:
+      return {4, true, {conv_tile<3, 4, 1>, conv_tile<3, 4, 2>}};
+    case 4:
+      return {3, false, {conv_tile<3, 4, 1>, conv_tile<3, 4, 2>}};
+    case 5:
+      return {2, false, {conv_tile<2, 5, 1>, conv_tile<2, 5, 2>}};
+    case 6:
+      return {2, false, {conv_tile<2, 6, 1>, conv_tile<2, 6, 2>}};
+    case 7:
+      return {2, false, {conv_tile<2, 7, 1>, conv_tile<2, 7, 2>}};
+#else
+    case 1:
+      return {6, true, {conv_tile<1, 6, 1>, conv_tile<1, 6, 2>}};
+    case 2:
+      return {3, true, {conv_tile<2, 3, 1>, conv_tile<2, 3, 2>}};
+    case 3:
+      return {2, false, {conv_tile<2, 3, 1>, conv_tile<2, 3, 2>}};
+#endif
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA

@@ -1,0 +1,202 @@
+// Matrix products for dense layers, blocked for the caches (Goto and van de Geijn, "Anatomy of
+// High-Performance Matrix Multiplication", 2008): a block of b is packed once and stays in L2, a
+// strip of rows of a in L1, the tile of c in registers.
+//
+// b is packed as it is used, one block at a time, and never as a whole: a training step changes
+// the weights anyway, and a second copy of a large layer would double its memory for the few
+// percent that packing inside L2 costs.
+#pragma once
+
+#include "kernels/gemm_table.h"
+#include "kernels/gemm_tile.h"
+#include "kernels/shuffle.h"
+#include "kernels/vector_math.h"
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+// A block of b is kBlockK x kBlockColumns: 512 KiB with AVX-512 (1 MiB of L2 and more), 256 KiB
+// with AVX2, 128 KiB with SSE2.
+constexpr int64_t kBlockK = 256;
+constexpr int64_t kBlockColumns = 16 * kTileColumns;
+// Up to this many tiles of columns, packing rows of a costs more than it saves.
+constexpr int64_t kDirectTiles = 2;
+
+CNNFAST_INLINE vf activate(ActivationKind kind, float alpha, vf x) {
+  switch (kind) {
+    case ActivationKind::linear:
+      return x;
+    case ActivationKind::relu:
+      return max(broadcast(0.0f), x);
+    case ActivationKind::leaky_relu:
+      return select(x < 0.0f, x * alpha, x);
+    case ActivationKind::tanh:
+      return tanh(x);
+    case ActivationKind::sigmoid:
+      return sigmoid(x);
+  }
+  return x;
+}
+
+template <ActivationKind kKind>
+void finish_rows_as(float* c, int64_t c_row, int64_t rows, int64_t columns, const float* bias,
+                    float alpha) {
+  for (int64_t r = 0; r < rows; ++r, c += c_row)
+    for (int64_t o = 0; o < columns; o += kLanes) {
+      if (columns - o >= kLanes) {
+        vf x = load(c + o);
+        if (bias != nullptr) x += load(bias + o);
+        store(c + o, activate(kKind, alpha, x));
+      } else {
+        const int n = static_cast<int>(columns - o);
+        vf x = load_first(c + o, n);
+        if (bias != nullptr) x += load_first(bias + o, n);
+        store_first(c + o, activate(kKind, alpha, x), n);
+      }
+    }
+}
+
+// Bias and activation over rows that are still in cache.
+void finish_rows(float* c, int64_t c_row, int64_t rows, int64_t columns, const float* bias,
+                 ActivationKind kind, float alpha) {
+  switch (kind) {
+    case ActivationKind::linear:
+      if (bias == nullptr) return;
+      return finish_rows_as<ActivationKind::linear>(c, c_row, rows, columns, bias, alpha);
+    case ActivationKind::relu:
+      return finish_rows_as<ActivationKind::relu>(c, c_row, rows, columns, bias, alpha);
+    case ActivationKind::leaky_relu:
+      return finish_rows_as<ActivationKind::leaky_relu>(c, c_row, rows, columns, bias, alpha);
+    case ActivationKind::tanh:
+      return finish_rows_as<ActivationKind::tanh>(c, c_row, rows, columns, bias, alpha);
+    case ActivationKind::sigmoid:
+      return finish_rows_as<ActivationKind::sigmoid>(c, c_row, rows, columns, bias, alpha);
+  }
+}
+
+CNNFAST_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// One tile's columns of b, k of them rows with contiguous columns: [k][vectors * kLanes].
+template <int V>
+void pack_columns(const float* b, int64_t b_k, int64_t k, int64_t columns, float* to) {
+  const int last = static_cast<int>(columns - (V - 1) * kLanes);
+  for (int64_t i = 0; i < k; ++i, b += b_k, to += V * kLanes) {
+    // A row of a wide matrix is a page of its own: ask for it ahead.
+    __builtin_prefetch(b + 8 * b_k);
+    if constexpr (V == 2) {
+      __builtin_prefetch(b + 8 * b_k + kLanes);
+      store(to, load(b));
+    }
+    store(to + (V - 1) * kLanes,
+          last == kLanes ? load(b + (V - 1) * kLanes) : load_first(b + (V - 1) * kLanes, last));
+  }
+}
+
+// The same from a matrix whose k is contiguous, by transposing squares of kLanes x kLanes.
+template <int V>
+void pack_columns_transposed(const float* b, int64_t b_column, int64_t k, int64_t columns,
+                             float* to) {
+  for (int v = 0; v < V; ++v) {
+    const int width = static_cast<int>(smaller(columns - v * kLanes, kLanes));
+    const float* from = b + v * kLanes * b_column;
+    for (int64_t i = 0; i < k; i += kLanes) {
+      const int depth = static_cast<int>(smaller(k - i, kLanes));
+      vf square[kLanes];
+      CNNFAST_UNROLL
+      for (int j = 0; j < kLanes; ++j) {
+        if (j >= width)
+          square[j] = vf{};
+        else if (depth == kLanes)
+          square[j] = load(from + j * b_column + i);
+        else
+          square[j] = load_first(from + j * b_column + i, depth);
+      }
+      transpose(square);
+      float* out = to + i * V * kLanes + v * kLanes;
+      CNNFAST_UNROLL
+      for (int j = 0; j < kLanes; ++j)
+        if (j < depth) store(out + j * V * kLanes, square[j]);
+    }
+  }
+}
+
+// rows of a over k steps as [k][rows].
+void pack_rows(const float* a, int64_t a_row, int64_t a_k, int64_t rows, int64_t k, float* to) {
+  if (a_row == 1) {
+    for (int64_t i = 0; i < k; ++i, a += a_k, to += rows)
+      for (int64_t p = 0; p < rows; p += kLanes) {
+        const int n = static_cast<int>(smaller(rows - p, kLanes));
+        store_first(to + p, load_first(a + p, n), n);
+      }
+    return;
+  }
+  int64_t i = 0;
+  if (a_k == 1 && rows <= kLanes) {
+    // Squares of kLanes steps, transposed. Each store reaches into the next step's place, which
+    // is written after it; the last ones into kLanes floats of slack.
+    for (; i + kLanes <= k; i += kLanes) {
+      vf square[kLanes];
+      CNNFAST_UNROLL
+      for (int p = 0; p < kLanes; ++p) square[p] = p < rows ? load(a + p * a_row + i) : vf{};
+      transpose(square);
+      CNNFAST_UNROLL
+      for (int j = 0; j < kLanes; ++j) store(to + (i + j) * rows, square[j]);
+    }
+  }
+  for (; i < k; ++i)
+    for (int64_t p = 0; p < rows; ++p) to[i * rows + p] = a[p * a_row + i * a_k];
+}
+
+void gemm(const Gemm& g) {
+  float* block = g.scratch;
+  float* strip = g.scratch + kBlockK * kBlockColumns;
+  const int64_t strips = (g.m + kTileRows - 1) / kTileRows;
+  for (int64_t n0 = 0; n0 < g.n; n0 += kBlockColumns) {
+    const int64_t columns = smaller(g.n - n0, kBlockColumns);
+    const int64_t tiles = (columns + kTileColumns - 1) / kTileColumns;
+    const int64_t last_columns = columns - (tiles - 1) * kTileColumns;
+    const bool narrow = last_columns <= kLanes;  // the last tile needs one vector only
+    const int last = static_cast<int>(narrow ? last_columns : last_columns - kLanes);
+    const bool packed = tiles > kDirectTiles;
+    // k == 0: one empty block, which zeroes c.
+    for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kBlockK) {
+      const int64_t depth = smaller(g.k - k0, kBlockK);
+      const float* b = g.b + k0 * g.b_k + n0 * g.b_column;
+      for (int64_t t = 0; t < tiles; ++t) {
+        const float* from = b + t * kTileColumns * g.b_column;
+        float* to = block + t * kTileColumns * depth;
+        const bool one = narrow && t == tiles - 1;
+        const int64_t width = t == tiles - 1 ? last_columns : kTileColumns;
+        if (g.b_column == 1)
+          one ? pack_columns<1>(from, g.b_k, depth, width, to)
+              : pack_columns<2>(from, g.b_k, depth, width, to);
+        else
+          one ? pack_columns_transposed<1>(from, g.b_column, depth, width, to)
+              : pack_columns_transposed<2>(from, g.b_column, depth, width, to);
+      }
+      // Strips of nearly equal height: 16 rows are 8 + 8, not 14 + 2.
+      int64_t row = 0;
+      for (int64_t s = 0; s < strips; ++s) {
+        const int64_t rows = g.m / strips + (s < g.m % strips ? 1 : 0);
+        const float* a = g.a + row * g.a_row + k0 * g.a_k;
+        float* c = g.c + row * g.c_row + n0;
+        if (packed) pack_rows(a, g.a_row, g.a_k, rows, depth, strip);
+        const float* rows_of_a = packed ? strip : a;
+        const TileFunction wide = choose_tile(static_cast<int>(rows), 2, packed);
+        for (int64_t t = 0; t + 1 < tiles; ++t)
+          wide(rows_of_a, g.a_row, g.a_k, block + t * kTileColumns * depth, depth,
+               c + t * kTileColumns, g.c_row, kLanes, k0 > 0);
+        const TileFunction end = narrow ? choose_tile(static_cast<int>(rows), 1, packed) : wide;
+        end(rows_of_a, g.a_row, g.a_k, block + (tiles - 1) * kTileColumns * depth, depth,
+            c + (tiles - 1) * kTileColumns, g.c_row, last, k0 > 0);
+        if (k0 + kBlockK >= g.k)
+          finish_rows(c, g.c_row, rows, columns, g.bias ? g.bias + n0 : nullptr, g.activation,
+                      g.alpha);
+        row += rows;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA

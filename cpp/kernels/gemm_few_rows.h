@@ -1,0 +1,216 @@
+// Matrix products with a handful of rows, bound by reading the weights once: nothing is packed.
+#pragma once
+
+#include "kernels/gemm.h"
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+constexpr int kRankStep = 8;           // rows of b read side by side: eight sequential streams
+constexpr int64_t kRankColumns = 512;  // their columns stay in L1 (16 KiB) for all rows of a
+
+// c[m][0..columns) += sum of `depth` <= kRankStep steps; M rows.
+template <int M>
+void rank_update(const float* a, int64_t a_row, const float* b, int64_t b_k, float* c,
+                 int64_t c_row, int64_t columns, int depth, bool add) {
+  int64_t o = 0;
+  if (depth == kRankStep) {
+    for (; o + kLanes <= columns; o += kLanes) {
+      vf w[kRankStep];
+      CNNFAST_UNROLL
+      for (int i = 0; i < kRankStep; ++i) w[i] = load(b + i * b_k + o);
+      CNNFAST_UNROLL
+      for (int m = 0; m < M; ++m) {
+        // Two chains: one of eight would wait for its own latency.
+        vf even = add ? load(c + m * c_row + o) : vf{}, odd = vf{};
+        CNNFAST_UNROLL
+        for (int i = 0; i < kRankStep; i += 2) {
+          even += w[i] * broadcast(a[m * a_row + i]);
+          odd += w[i + 1] * broadcast(a[m * a_row + i + 1]);
+        }
+        store(c + m * c_row + o, even + odd);
+      }
+    }
+  }
+  for (; o < columns; o += kLanes) {
+    const int n = static_cast<int>(smaller(columns - o, kLanes));
+    for (int m = 0; m < M; ++m) {
+      vf even = add ? load_first(c + m * c_row + o, n) : vf{}, odd = vf{};
+      for (int i = 0; i < depth; i += 2) {
+        even += load_first(b + i * b_k + o, n) * broadcast(a[m * a_row + i]);
+        if (i + 1 < depth)
+          odd += load_first(b + (i + 1) * b_k + o, n) * broadcast(a[m * a_row + i + 1]);
+      }
+      store_first(c + m * c_row + o, even + odd, n);
+    }
+  }
+}
+
+// Columns that fit a few registers: the sums stay there while k runs.
+template <int M, int V>
+void narrow_product(const float* a, int64_t a_row, const float* b, int64_t b_k, float* c,
+                    int64_t c_row, int64_t k, int last) {
+  vf even[M][V], odd[M][V];
+  CNNFAST_UNROLL
+  for (int m = 0; m < M; ++m) CNNFAST_UNROLL
+  for (int v = 0; v < V; ++v) even[m][v] = odd[m][v] = vf{};
+  const auto step = [&](int64_t i, vf(*sum)[V]) __attribute__((always_inline)) {
+    vf w[V];
+    CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v) {
+      const float* p = b + i * b_k + v * kLanes;
+      w[v] = v + 1 < V || last == kLanes ? load(p) : load_first(p, last);
+    }
+    CNNFAST_UNROLL
+    for (int m = 0; m < M; ++m) {
+      CNNFAST_UNROLL
+      for (int v = 0; v < V; ++v) sum[m][v] += broadcast(a[m * a_row + i]) * w[v];
+    }
+  };
+  int64_t i = 0;
+  for (; i + 2 <= k; i += 2) {
+    step(i, even);
+    step(i + 1, odd);
+  }
+  if (i < k) step(i, even);
+  CNNFAST_UNROLL
+  for (int m = 0; m < M; ++m) {
+    CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v)
+      store_first(c + m * c_row + v * kLanes, even[m][v] + odd[m][v], v + 1 < V ? kLanes : last);
+  }
+}
+
+// Rows in groups of four, then what is left.
+template <class F1, class F2, class F3, class F4>
+CNNFAST_INLINE void in_fours(int64_t rows, F1 one, F2 two, F3 three, F4 four) {
+  int64_t m = 0;
+  for (; m + 4 <= rows; m += 4) four(m);
+  if (rows - m == 3) three(m);
+  if (rows - m == 2) two(m);
+  if (rows - m == 1) one(m);
+}
+
+template <int V>
+void narrow_rows(const Gemm& g, int last) {
+  const auto call = [&](int64_t m, auto f) {
+    f(g.a + m * g.a_row, g.a_row, g.b, g.b_k, g.c + m * g.c_row, g.c_row, g.k, last);
+  };
+  in_fours(
+      g.m, [&](int64_t m) { call(m, narrow_product<1, V>); },
+      [&](int64_t m) { call(m, narrow_product<2, V>); },
+      [&](int64_t m) { call(m, narrow_product<3, V>); },
+      [&](int64_t m) { call(m, narrow_product<4, V>); });
+}
+
+void gemm_few_rows(const Gemm& g) {
+  if (g.n <= 2 * kLanes) {
+    if (g.n <= kLanes)
+      narrow_rows<1>(g, static_cast<int>(g.n));
+    else
+      narrow_rows<2>(g, static_cast<int>(g.n - kLanes));
+  } else {
+    for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kRankStep) {
+      const int depth = static_cast<int>(smaller(g.k - k0, kRankStep));
+      for (int64_t n0 = 0; n0 < g.n; n0 += kRankColumns) {
+        const int64_t columns = smaller(g.n - n0, kRankColumns);
+        const float* b = g.b + k0 * g.b_k + n0;
+        const auto call = [&](int64_t m, auto f) {
+          f(g.a + m * g.a_row + k0, g.a_row, b, g.b_k, g.c + m * g.c_row + n0, g.c_row, columns,
+            depth, k0 > 0);
+        };
+        in_fours(
+            g.m, [&](int64_t m) { call(m, rank_update<1>); },
+            [&](int64_t m) { call(m, rank_update<2>); },
+            [&](int64_t m) { call(m, rank_update<3>); },
+            [&](int64_t m) { call(m, rank_update<4>); });
+      }
+    }
+  }
+  finish_rows(g.c, g.c_row, g.m, g.n, g.bias, g.activation, g.alpha);
+}
+
+// c[m][n..n+R) = dot products of M rows of a with R columns of b, both contiguous in k.
+template <int M, int R>
+void dot_products(const float* a, int64_t a_row, const float* const* b, int64_t k, float* c,
+                  int64_t c_row, int columns) {
+  vf sum[M][R];
+  CNNFAST_UNROLL
+  for (int m = 0; m < M; ++m) CNNFAST_UNROLL
+  for (int r = 0; r < R; ++r) sum[m][r] = vf{};
+  int64_t i = 0;
+  for (; i + kLanes <= k; i += kLanes) {
+    vf rows[M];
+    CNNFAST_UNROLL
+    for (int m = 0; m < M; ++m) rows[m] = load(a + m * a_row + i);
+    CNNFAST_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const vf w = load(b[r] + i);
+      CNNFAST_UNROLL
+      for (int m = 0; m < M; ++m) sum[m][r] += rows[m] * w;
+    }
+  }
+  if (i < k) {
+    const int n = static_cast<int>(k - i);
+    CNNFAST_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const vf w = load_first(b[r] + i, n);
+      CNNFAST_UNROLL
+      for (int m = 0; m < M; ++m) sum[m][r] += load_first(a + m * a_row + i, n) * w;
+    }
+  }
+  CNNFAST_UNROLL
+  for (int m = 0; m < M; ++m) store_first(c + m * c_row, sum_each<R>(sum[m]), columns);
+}
+
+// 16 accumulators with AVX-512 (+ 4 rows + 1 of b = 21 of 32), 8 with the others (+ 4 + 1 of 16).
+constexpr int kDotColumns = 4;
+constexpr int kDotRows = kRegisters == 32 ? 4 : 2;
+
+void gemm_few_rows_transposed(const Gemm& g) {
+  for (int64_t n0 = 0; n0 < g.n; n0 += kDotColumns) {
+    const int columns = static_cast<int>(smaller(g.n - n0, kDotColumns));
+    const float* b[kDotColumns];
+    for (int r = 0; r < kDotColumns; ++r)
+      b[r] = g.b + (n0 + (r < columns ? r : columns - 1)) * g.b_column;
+    const auto call = [&](int64_t m, auto f) {
+      f(g.a + m * g.a_row, g.a_row, b, g.k, g.c + m * g.c_row + n0, g.c_row, columns);
+    };
+    int64_t m = 0;
+    for (; m + kDotRows <= g.m; m += kDotRows) call(m, dot_products<kDotRows, kDotColumns>);
+    for (; m + 2 <= g.m; m += 2) call(m, dot_products<2, kDotColumns>);
+    for (; m < g.m; ++m) call(m, dot_products<1, kDotColumns>);
+  }
+  finish_rows(g.c, g.c_row, g.m, g.n, g.bias, g.activation, g.alpha);
+}
+
+void column_sums(const float* x, int64_t rows, int64_t columns, int64_t stride, float* sums) {
+  constexpr int kVectors = 4;
+  int64_t c = 0;
+  for (; c + kVectors * kLanes <= columns; c += kVectors * kLanes) {
+    vf sum[kVectors] = {};
+    for (int64_t r = 0; r < rows; ++r) CNNFAST_UNROLL
+    for (int v = 0; v < kVectors; ++v) sum[v] += load(x + r * stride + c + v * kLanes);
+    CNNFAST_UNROLL
+    for (int v = 0; v < kVectors; ++v) store(sums + c + v * kLanes, sum[v]);
+  }
+  for (; c < columns; c += kLanes) {
+    const int n = static_cast<int>(smaller(columns - c, kLanes));
+    vf sum = {};
+    for (int64_t r = 0; r < rows; ++r) sum += load_first(x + r * stride + c, n);
+    store_first(sums + c, sum, n);
+  }
+}
+
+void fill(GemmKernels& table) {
+  table.tile_rows = kTileRows;
+  table.tile_columns = kTileColumns;
+  table.scratch_floats = kBlockK * (kBlockColumns + kTileRows) + kLanes;
+  table.gemm = gemm;
+  table.gemm_few_rows = gemm_few_rows;
+  table.gemm_few_rows_transposed = gemm_few_rows_transposed;
+  table.column_sums = column_sums;
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA

@@ -1,0 +1,74 @@
+// Transposes and sums across lanes, by exchanging blocks of lanes between pairs of vectors.
+#pragma once
+
+#include "kernels/vector.h"
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+// Lanes of a pair (a, b) exchanged in blocks of S: low keeps a's blocks with an even number and
+// takes b's even ones behind them, high does the same with the odd ones.
+//   a = a0 a1 a2 a3, b = b0 b1 b2 b3, S = 1:  low = a0 b0 a2 b2, high = a1 b1 a3 b3
+#define CNNFAST_LOW(l) (((l) & S) ? kLanes + ((l) ^ S) : (l))
+#define CNNFAST_HIGH(l) (((l) & S) ? kLanes + (l) : ((l) ^ S))
+#if defined(__AVX512F__)
+#define CNNFAST_ALL_LANES(M)                                                                     \
+  M(0), M(1), M(2), M(3), M(4), M(5), M(6), M(7), M(8), M(9), M(10), M(11), M(12), M(13), M(14), \
+      M(15)
+#elif defined(__AVX2__)
+#define CNNFAST_ALL_LANES(M) M(0), M(1), M(2), M(3), M(4), M(5), M(6), M(7)
+#else
+#define CNNFAST_ALL_LANES(M) M(0), M(1), M(2), M(3)
+#endif
+template <int S>
+CNNFAST_INLINE vf exchange_low(vf a, vf b) {
+  return __builtin_shufflevector(a, b, CNNFAST_ALL_LANES(CNNFAST_LOW));
+}
+template <int S>
+CNNFAST_INLINE vf exchange_high(vf a, vf b) {
+  return __builtin_shufflevector(a, b, CNNFAST_ALL_LANES(CNNFAST_HIGH));
+}
+
+template <int S>
+CNNFAST_INLINE void transpose_stage(vf* rows) {
+  CNNFAST_UNROLL
+  for (int i = 0; i < kLanes; ++i) {
+    if (i & S) continue;
+    const vf a = rows[i], b = rows[i + S];
+    rows[i] = exchange_low<S>(a, b);
+    rows[i + S] = exchange_high<S>(a, b);
+  }
+}
+
+// rows[i] lane j <-> rows[j] lane i, kLanes vectors.
+CNNFAST_INLINE void transpose(vf* rows) {
+  transpose_stage<1>(rows);
+  transpose_stage<2>(rows);
+  if constexpr (kLanes > 4) transpose_stage<4>(rows);
+  if constexpr (kLanes > 8) transpose_stage<8>(rows);
+}
+
+template <int R, int S>
+CNNFAST_INLINE vf sum_each_from(vf* v) {
+  if constexpr (S >= kLanes) {
+    return v[0];
+  } else if constexpr (S < R) {
+    CNNFAST_UNROLL
+    for (int i = 0; i < R; i += 2 * S)
+      v[i] = exchange_low<S>(v[i], v[i + S]) + exchange_high<S>(v[i], v[i + S]);
+    return sum_each_from<R, 2 * S>(v);
+  } else {
+    v[0] = exchange_low<S>(v[0], v[0]) + exchange_high<S>(v[0], v[0]);
+    return sum_each_from<R, 2 * S>(v);
+  }
+}
+
+// Lane r (of the first R) is the sum of the lanes of v[r]; R a power of two, at most kLanes.
+// Overwrites v.
+template <int R>
+CNNFAST_INLINE vf sum_each(vf* v) {
+  return sum_each_from<R, 1>(v);
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA

@@ -1,0 +1,76 @@
+// Sums and maxima over rows of classes: what softmax, losses and accuracy share.
+#pragma once
+
+#include "kernels/train_table.h"
+#include "kernels/vector_math.h"
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+constexpr float kMinusInfinity = -__builtin_inff();
+
+CNNFAST_INLINE vf load_some(const float* p, int n) {
+  return n == kLanes ? load(p) : load_first(p, n);
+}
+CNNFAST_INLINE void store_some(float* p, vf v, int n) {
+  if (n == kLanes)
+    store(p, v);
+  else
+    store_first(p, v, n);
+}
+CNNFAST_INLINE vi lane_numbers() {
+  vi lanes = {};
+  CNNFAST_UNROLL
+  for (int i = 0; i < kLanes; ++i) lanes[i] = i;
+  return lanes;
+}
+// v in the first n lanes, `other` behind.
+CNNFAST_INLINE vf first_lanes(vf v, vf other, int n) {
+  return n == kLanes ? v : select(lane_numbers() < n, v, other);
+}
+
+// f(first class, how many lanes of it).
+template <class F>
+CNNFAST_INLINE void for_classes(int64_t classes, F f) {
+  int64_t c = 0;
+  for (; c + kLanes <= classes; c += kLanes) f(c, kLanes);
+  if (c < classes) f(c, static_cast<int>(classes - c));
+}
+
+CNNFAST_INLINE float largest_lane(vf v) {
+  float lanes[kLanes];
+  memcpy(lanes, &v, sizeof lanes);
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) {
+      const float other = lanes[i + width];
+      lanes[i] = lanes[i] > other ? lanes[i] : other;
+    }
+  return lanes[0];
+}
+
+// The largest of a row; a NaN may or may not be it (whoever subtracts it meets the NaN anyway).
+CNNFAST_INLINE float row_largest(const float* x, int64_t classes) {
+  vf best = broadcast(kMinusInfinity);
+  for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+    best = max(best, first_lanes(load_some(x + c, n), broadcast(kMinusInfinity), n));
+  });
+  return largest_lane(best);
+}
+CNNFAST_INLINE float row_sum(const float* x, int64_t classes) {
+  vf total = {};
+  for_classes(classes, [&](int64_t c, int n)
+                           __attribute__((always_inline)) { total += load_some(x + c, n); });
+  return sum(total);
+}
+// sum of exp(x - largest)
+CNNFAST_INLINE float row_exp_sum(const float* x, float largest, int64_t classes) {
+  vf total = {};
+  for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+    total += first_lanes(exp(load_some(x + c, n) - largest), vf{}, n);
+  });
+  return sum(total);
+}
+CNNFAST_INLINE float scalar_log(float x) { return log(broadcast(x))[0]; }
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA

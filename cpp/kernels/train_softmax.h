@@ -1,0 +1,70 @@
+// Softmax over rows, and the largest of each.
+#pragma once
+
+#include "kernels/train_rows.h"
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+void softmax(const float* x, float* y, int64_t rows, int64_t classes) {
+  for (int64_t r = 0; r < rows; ++r, x += classes, y += classes) {
+    const float largest = row_largest(x, classes);
+    vf total = {};
+    for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+      const vf e = exp(load_some(x + c, n) - largest);
+      store_some(y + c, e, n);
+      total += first_lanes(e, vf{}, n);
+    });
+    const float scale = 1.0f / sum(total);
+    for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+      store_some(y + c, load_some(y + c, n) * scale, n);
+    });
+  }
+}
+
+void log_softmax(const float* x, float* y, int64_t rows, int64_t classes) {
+  for (int64_t r = 0; r < rows; ++r, x += classes, y += classes) {
+    const float largest = row_largest(x, classes);
+    const float log_sum = scalar_log(row_exp_sum(x, largest, classes));
+    for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+      store_some(y + c, (load_some(x + c, n) - largest) - log_sum, n);
+    });
+  }
+}
+
+void softmax_backward(const float* y, const float* dy, float* dx, int64_t rows, int64_t classes) {
+  for (int64_t r = 0; r < rows; ++r, y += classes, dy += classes, dx += classes) {
+    vf product = {};
+    for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+      product += load_some(y + c, n) * load_some(dy + c, n);
+    });
+    const float dot = sum(product);
+    for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+      store_some(dx + c, load_some(y + c, n) * (load_some(dy + c, n) - dot), n);
+    });
+  }
+}
+
+void first_largest(const float* x, int64_t rows, int64_t classes, int32_t* index) {
+  for (int64_t r = 0; r < rows; ++r, x += classes) {
+    vf best = broadcast(kMinusInfinity);
+    vi place = {};
+    for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+      const vf v = first_lanes(load_some(x + c, n), broadcast(kMinusInfinity), n);
+      const vi wins = v > best;
+      best = wins ? v : best;
+      place = wins ? lane_numbers() + static_cast<int32_t>(c) : place;
+    });
+    float largest = kMinusInfinity;
+    int32_t winner = 0;
+    for (int l = 0; l < kLanes; ++l)
+      if (best[l] > largest || (best[l] == largest && place[l] < winner)) {
+        largest = best[l];
+        winner = place[l];
+      }
+    index[r] = x[0] != x[0] ? 0 : winner;  // nothing is larger than a NaN
+  }
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA

@@ -1,0 +1,57 @@
+// What only training needs: softmax, cross-entropy, accuracy, optimizer updates. Rows of `classes`.
+#pragma once
+
+#include <cstdint>
+
+namespace cnnfast {
+
+enum class LabelType : std::uint8_t { uint8, int32, int64 };
+
+// One loss for every row, or (backward) one row of gradients for every row.
+struct CrossEntropy {
+  const float* y_pred;
+  const float* y_true;  // rows of targets; null: labels
+  const void* labels;   // one for every row; outside [0, classes): NaN
+  LabelType label_type;
+  const float* dlosses;  // backward only
+  float* out;
+  std::int64_t rows, classes;
+  bool from_logits;
+  float smoothing;
+};
+
+// w (size) with its gradient g. velocity may be null.
+struct SgdStep {
+  float* w;
+  const float* g;
+  float* velocity;
+  std::int64_t size;
+  float lr, momentum, weight_decay;
+  bool nesterov;
+};
+struct AdamStep {
+  float* w;
+  const float* g;
+  float *m, *v;
+  std::int64_t size;
+  float step_size;  // lr sqrt(1 - beta2^t) / (1 - beta1^t)
+  float one_minus_beta1, one_minus_beta2, epsilon;
+  float decay;  // lr * weight_decay
+};
+
+struct TrainKernels {
+  void (*softmax)(const float* x, float* y, std::int64_t rows, std::int64_t classes);
+  void (*log_softmax)(const float* x, float* y, std::int64_t rows, std::int64_t classes);
+  void (*softmax_backward)(const float* y, const float* dy, float* dx, std::int64_t rows,
+                           std::int64_t classes);
+  void (*cross_entropy)(const CrossEntropy&);
+  void (*cross_entropy_backward)(const CrossEntropy&);
+  // Index of the largest of every row, the first of equals; classes below 2^31.
+  void (*first_largest)(const float* x, std::int64_t rows, std::int64_t classes,
+                        std::int32_t* index);
+  void (*sgd)(const SgdStep&);
+  void (*adam)(const AdamStep&);
+  void (*accumulate)(float* total, const float* x, std::int64_t size);
+};
+
+}  // namespace cnnfast

@@ -1,0 +1,121 @@
+// The small vector type that kernels are written over. Included only by files in isa/, which set
+// CNNFAST_ISA (a namespace name) and compile with that ISA's flags. Everything is in an anonymous
+// namespace and always inlined: nothing of an ISA leaves its translation unit.
+//
+//   vf / vi       kLanes floats / int32s (GCC and Clang vector extension: + - * / < & work)
+//   load, store   unaligned; load_first / store_first touch only the first n lanes' memory
+#ifndef CNNFAST_ISA
+#error "kernels/vector.h is included by isa/*.cpp only, after CNNFAST_ISA is defined"
+#endif
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX2__) || defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#define CNNFAST_INLINE static inline __attribute__((always_inline, unused))
+// In front of a loop of constant length over registers.
+#if defined(__clang__)
+#define CNNFAST_UNROLL _Pragma("unroll")
+#else
+#define CNNFAST_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+constexpr int kRegisters = 32;
+#elif defined(__AVX2__)
+constexpr int kLanes = 8;
+constexpr int kRegisters = 16;
+#else
+constexpr int kLanes = 4;
+constexpr int kRegisters = 16;
+#endif
+
+typedef float vf __attribute__((vector_size(4 * kLanes)));
+typedef int32_t vi __attribute__((vector_size(4 * kLanes)));
+typedef float vf_unaligned __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+typedef int32_t vi_unaligned __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+
+CNNFAST_INLINE vf load(const float* p) { return *reinterpret_cast<const vf_unaligned*>(p); }
+CNNFAST_INLINE vi load(const int32_t* p) { return *reinterpret_cast<const vi_unaligned*>(p); }
+CNNFAST_INLINE void store(float* p, vf v) { *reinterpret_cast<vf_unaligned*>(p) = v; }
+CNNFAST_INLINE void store(int32_t* p, vi v) { *reinterpret_cast<vi_unaligned*>(p) = v; }
+// x - 0, not 0 + x: only the former is x itself (-0 too), so only it folds to one instruction.
+CNNFAST_INLINE vf broadcast(float x) { return x - vf{}; }
+CNNFAST_INLINE vi broadcast(int32_t x) { return vi{} + x; }
+
+// First n lanes from memory (0 <= n <= kLanes), zeros behind; reads nothing past p + n.
+CNNFAST_INLINE vf load_first(const float* p, int n) {
+#if defined(__AVX512F__)
+  const __mmask16 mask = static_cast<__mmask16>((1u << n) - 1u);
+  return reinterpret_cast<vf>(_mm512_maskz_loadu_ps(mask, p));
+#elif defined(__AVX2__)
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane);
+  return reinterpret_cast<vf>(_mm256_maskload_ps(p, mask));
+#else
+  vf v = {};
+  for (int i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+#endif
+}
+CNNFAST_INLINE void store_first(float* p, vf v, int n) {
+#if defined(__AVX512F__)
+  const __mmask16 mask = static_cast<__mmask16>((1u << n) - 1u);
+  _mm512_mask_storeu_ps(p, mask, reinterpret_cast<__m512>(v));
+#elif defined(__AVX2__)
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane);
+  _mm256_maskstore_ps(p, mask, reinterpret_cast<__m256>(v));
+#else
+  for (int i = 0; i < n; ++i) p[i] = v[i];
+#endif
+}
+
+CNNFAST_INLINE vf select(vi mask, vf yes, vf no) {
+  return reinterpret_cast<vf>((mask & reinterpret_cast<vi>(yes)) |
+                              (~mask & reinterpret_cast<vi>(no)));
+}
+// The maskz forms, since GCC 12 warns of an uninitialized operand in the plain ones; the full mask
+// costs nothing. max(a, b): b where a is NaN (as x86 maxps has it).
+CNNFAST_INLINE vf max(vf a, vf b) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<vf>(
+      _mm512_maskz_max_ps(0xffff, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<vf>(
+      _mm256_max_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
+#else
+  return select(a > b, a, b);
+#endif
+}
+CNNFAST_INLINE vf min(vf a, vf b) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<vf>(
+      _mm512_maskz_min_ps(0xffff, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<vf>(
+      _mm256_min_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
+#else
+  return select(a < b, a, b);
+#endif
+}
+// Sum of the lanes, in a fixed order (halves added pairwise).
+CNNFAST_INLINE float sum(vf v) {
+  float lanes[kLanes];
+  memcpy(lanes, &v, sizeof lanes);
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  return lanes[0];
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA

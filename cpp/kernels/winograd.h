@@ -1,0 +1,258 @@
+// Winograd convolution, forward and (with flipped weights) backward-input. A block of tiles is
+// transformed, multiplied by the transformed weights in 36 small products, and transformed back,
+// all in cache:
+//   V[36][tiles][C]  x  U[channel block][36][C][32]  ->  M[36][tiles][32]  ->  m x m outputs a tile
+// A point's plane is followed by one vector of padding, or its power-of-two stride would put all 36
+// into the same cache set.
+#pragma once
+
+#include "kernels/conv_copy.h"
+#include "kernels/conv_table.h"
+#include "kernels/lane_transpose.h"
+#include "kernels/vector_math.h"
+#include "kernels/winograd_transform.h"
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+CNNFAST_INLINE int64_t whole_vectors(int64_t channels) {
+  return (channels + kLanes - 1) / kLanes * kLanes;
+}
+
+// Strides in floats between points.
+CNNFAST_INLINE int64_t v_plane(const WinogradPass& p) {
+  return p.block_tiles * whole_vectors(p.src_c) + kLanes;
+}
+CNNFAST_INLINE int64_t m_plane(const WinogradPass& p) { return p.block_tiles * kBlock + kLanes; }
+CNNFAST_INLINE int64_t u_plane(int64_t source, int64_t step) { return source * step + kLanes; }
+CNNFAST_INLINE int64_t u_block(int64_t source) { return kTileValues * u_plane(source, kBlock); }
+
+int64_t winograd_scratch(const WinogradPass& p) {
+  return kTileValues * (v_plane(p) + m_plane(p) + p.src_c);
+}
+
+int64_t winograd_weights(int64_t c, int64_t k, bool flipped) {
+  const int64_t source = flipped ? k : c, destination = flipped ? c : k;
+  return (whole_vectors(destination) / kLanes + 1) / 2 * u_block(source);
+}
+
+template <int R>
+CNNFAST_INLINE void pack_point_vectors(const vf (&taps)[R * R], float* to, int64_t plane) {
+  vf t[kPoints * R];  // rows of six, R columns
+  CNNFAST_UNROLL
+  for (int i = 0; i < R * R; ++i) t[i] = taps[i];
+  CNNFAST_UNROLL
+  for (int s = 0; s < R; ++s) transform_weights<R>(t + s, R);
+  CNNFAST_UNROLL
+  for (int i = 0; i < kPoints; ++i) {
+    vf row[kPoints];
+    CNNFAST_UNROLL
+    for (int s = 0; s < R; ++s) row[s] = t[i * R + s];
+    transform_weights<R>(row, 1);
+    CNNFAST_UNROLL
+    for (int j = 0; j < kPoints; ++j) store(to + (i * kPoints + j) * plane, row[j]);
+  }
+}
+
+template <int R>
+void winograd_pack_r(const float* w, float* packed, int64_t c, int64_t k, bool flipped,
+                     int64_t block_begin, int64_t block_end) {
+  const int64_t source = flipped ? k : c, destination = flipped ? c : k;
+  for (int64_t block = block_begin; block < block_end; ++block) {
+    const int64_t first = block * kBlock, left = destination - first;
+    const int vectors = left > kLanes ? 2 : 1;
+    const int64_t step = vectors * kLanes, plane = u_plane(source, step);
+    float* to = packed + block * u_block(source);
+    for (int v = 0; v < vectors; ++v) {
+      const int64_t at = first + v * kLanes;
+      const int lanes = static_cast<int>(smaller(kLanes, destination - at));
+      vf taps[R * R];
+      if (!flipped) {
+        for (int64_t i = 0; i < c; ++i) {
+          CNNFAST_UNROLL
+          for (int tap = 0; tap < R * R; ++tap) {
+            const float* from = w + (tap * c + i) * k + at;
+            taps[tap] = lanes == kLanes ? load(from) : load_first(from, lanes);
+          }
+          pack_point_vectors<R>(taps, to + i * step + v * kLanes, plane);
+        }
+        continue;
+      }
+      float turned[R * R][kLanes * kLanes];  // [tap][k][c]
+      for (int64_t i = 0; i < k; i += kLanes) {
+        const int ks = static_cast<int>(smaller(kLanes, k - i));
+        for (int tap = 0; tap < R * R; ++tap) {
+          vf rows[kLanes];
+          const float* from = w + ((R * R - 1 - tap) * c + at) * k + i;
+          for (int j = 0; j < kLanes; ++j)
+            rows[j] = j < lanes ? load_first(from + j * k, ks) : vf{};
+          transpose(rows);
+          for (int j = 0; j < kLanes; ++j) store(turned[tap] + j * kLanes, rows[j]);
+        }
+        for (int j = 0; j < ks; ++j) {
+          CNNFAST_UNROLL
+          for (int tap = 0; tap < R * R; ++tap) taps[tap] = load(turned[tap] + j * kLanes);
+          pack_point_vectors<R>(taps, to + (i + j) * step + v * kLanes, plane);
+        }
+      }
+    }
+  }
+}
+
+void winograd_pack(const float* w, float* packed, int m, int64_t c, int64_t k, bool flipped,
+                   int64_t block_begin, int64_t block_end) {
+  (m == 4 ? winograd_pack_r<3> : winograd_pack_r<5>)(w, packed, c, k, flipped, block_begin,
+                                                     block_end);
+}
+
+// 6x6 source pixels of one vector of channels -> 36 points.
+CNNFAST_INLINE void input_points(const float* x, int64_t row, int64_t col, int lanes, float* to,
+                                 int64_t plane) {
+  vf d[kTileValues];
+  CNNFAST_UNROLL
+  for (int j = 0; j < kPoints; ++j) {
+    CNNFAST_UNROLL
+    for (int i = 0; i < kPoints; ++i) {
+      const float* from = x + i * row + j * col;
+      d[i * kPoints + j] = lanes == kLanes ? load(from) : load_first(from, lanes);
+    }
+    transform_input(d + j, kPoints);
+  }
+  CNNFAST_UNROLL
+  for (int i = 0; i < kPoints; ++i) {
+    transform_input(d + i * kPoints, 1);
+    CNNFAST_UNROLL
+    for (int j = 0; j < kPoints; ++j) store(to + (i * kPoints + j) * plane, d[i * kPoints + j]);
+  }
+}
+
+// All channels of one tile whose first source place is (row, col) -> V. `patch`: 36 * src_c floats.
+void transform_tile(const WinogradPass& p, const float* image, int64_t row, int64_t col, float* to,
+                    int64_t plane, float* patch) {
+  const float* x = image + (row * p.src_w + col) * p.src_c;
+  int64_t row_floats = p.src_w * p.src_c;
+  if (row < 0 || col < 0 || row + kPoints > p.src_h || col + kPoints > p.src_w) {
+    copy_padded(image, p.src_h, p.src_w, p.src_c, row, kPoints, col, kPoints, patch);
+    x = patch;
+    row_floats = kPoints * p.src_c;
+  }
+  int64_t c = 0;
+  for (; c + kLanes <= p.src_c; c += kLanes)
+    input_points(x + c, row_floats, p.src_c, kLanes, to + c, plane);
+  if (c < p.src_c)
+    input_points(x + c, row_floats, p.src_c, static_cast<int>(p.src_c - c), to + c, plane);
+}
+
+template <int M>
+CNNFAST_INLINE void output_points(const float* from, int64_t plane, vf bias, const WinogradPass& p,
+                                  float* y, int rows, int cols, int lanes) {
+  vf m[kTileValues];
+  CNNFAST_UNROLL
+  for (int j = 0; j < kPoints; ++j) {
+    CNNFAST_UNROLL
+    for (int i = 0; i < kPoints; ++i) m[i * kPoints + j] = load(from + (i * kPoints + j) * plane);
+    transform_output<M>(m + j, kPoints);
+  }
+  CNNFAST_UNROLL
+  for (int i = 0; i < M; ++i) {
+    transform_output<M>(m + i * kPoints, 1);
+    CNNFAST_UNROLL
+    for (int j = 0; j < M; ++j) {
+      vf value = m[i * kPoints + j] + bias;
+      if (p.activation == ActivationKind::relu) {
+        value = max(vf{}, value);
+      } else if (p.activation == ActivationKind::leaky_relu) {
+        value = select(value < vf{}, value * broadcast(p.alpha), value);
+      } else if (p.activation == ActivationKind::tanh) {
+        value = tanh(value);
+      } else if (p.activation == ActivationKind::sigmoid) {
+        value = sigmoid(value);
+      }
+      if (i >= rows || j >= cols) continue;
+      float* to = y + (i * p.dst_w + j) * p.dst_c;
+      if (lanes == kLanes) {
+        store(to, value);
+      } else {
+        store_first(to, value, lanes);
+      }
+    }
+  }
+}
+
+struct TilePlace {
+  int64_t image, row, col;  // in tiles
+};
+CNNFAST_INLINE TilePlace tile_place(const WinogradPass& p, int64_t tile) {
+  const int64_t per_image = p.tile_rows * p.tile_cols;
+  const int64_t in_image = tile % per_image;
+  return {tile / per_image, in_image / p.tile_cols, in_image % p.tile_cols};
+}
+
+// M of one channel block -> destination.
+template <int M>
+void transform_back(const WinogradPass& p, const float* products, const float* bias, float* dst,
+                    int64_t tile_begin, int64_t tiles, int64_t k, int vectors, int last) {
+  const int64_t plane = m_plane(p), step = vectors * kLanes;
+  for (int64_t i = 0; i < tiles; ++i) {
+    const TilePlace at = tile_place(p, tile_begin + i);
+    const int rows = static_cast<int>(smaller(M, p.dst_h - at.row * M));
+    const int cols = static_cast<int>(smaller(M, p.dst_w - at.col * M));
+    float* y = dst + ((at.image * p.dst_h + at.row * M) * p.dst_w + at.col * M) * p.dst_c + k;
+    for (int v = 0; v < vectors; ++v) {
+      const int lanes = v == vectors - 1 ? last : kLanes;
+      const vf b = bias ? load_first(bias + k + v * kLanes, lanes) : vf{};
+      output_points<M>(products + i * step + v * kLanes, plane, b, p, y + v * kLanes, rows, cols,
+                       lanes);
+    }
+  }
+}
+
+void winograd(const WinogradPass& p, const float* src, const float* weights, const float* bias,
+              float* dst, float* scratch, int64_t tile_begin, int64_t tile_end, int64_t block_begin,
+              int64_t block_end) {
+  const int64_t channels = whole_vectors(p.src_c), plane = v_plane(p), products_plane = m_plane(p);
+  float* points = scratch;
+  float* products = points + kTileValues * plane;
+  float* patch = products + kTileValues * products_plane;
+  for (int64_t begin = tile_begin; begin < tile_end; begin += p.block_tiles) {
+    const int64_t tiles = smaller(p.block_tiles, tile_end - begin);
+    for (int64_t i = 0; i < tiles; ++i) {
+      const TilePlace at = tile_place(p, begin + i);
+      transform_tile(p, src + at.image * p.src_h * p.src_w * p.src_c, at.row * p.m + p.row_first,
+                     at.col * p.m + p.col_first, points + i * channels, plane, patch);
+    }
+    const int64_t pieces = (tiles + kTilePixels - 1) / kTilePixels;
+    const int64_t each = tiles / pieces, more = tiles % pieces;
+    for (int64_t block = block_begin; block < block_end; ++block) {
+      const int64_t k = block * kBlock, left = p.dst_c - k;
+      const int vectors = left > kLanes ? 2 : 1;
+      const int last = static_cast<int>(smaller(kLanes, left - (vectors - 1) * kLanes));
+      const int64_t step = vectors * kLanes;
+      const TileFunction wide = row_tile(static_cast<int>(each + 1), vectors);
+      const TileFunction slim = row_tile(static_cast<int>(each), vectors);
+      Tile t{};
+      t.pixel = channels;
+      t.rows = t.cols = 1;
+      t.length = p.src_c;
+      t.w_step = t.y_pixel = step;
+      t.last = kLanes;
+      t.activation = ActivationKind::linear;
+      for (int point = 0; point < kTileValues; ++point) {
+        t.w = weights + block * u_block(p.src_c) + point * u_plane(p.src_c, step);
+        t.x = points + point * plane;
+        t.y = products + point * products_plane;
+        for (int64_t i = 0; i < pieces; ++i) {
+          (i < more ? wide : slim)(t);
+          const int64_t made = each + (i < more);
+          t.x += made * channels;
+          t.y += made * step;
+        }
+      }
+      (p.m == 4 ? transform_back<4> : transform_back<2>)(p, products, bias, dst, begin, tiles, k,
+                                                         vectors, last);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA

@@ -1,0 +1,156 @@
+// The kernel's gradient by Winograd: F(3x3, 4x4) and F(5x5, 2x2) on the forward pass's 6x6 tiles.
+//   dW = Gt (sum over tiles of (Bt d B) * (A dY At)) G
+// The sum of products runs in the transformed domain, one small product a point:
+//   V[36][tiles][C]t  x  D[36][tiles][K]  ->  sums [channel block][36][C][32]
+#pragma once
+
+#include "kernels/conv_sum_tile.h"
+#include "kernels/winograd.h"
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+CNNFAST_INLINE int64_t d_plane(const WinogradPass& p) {
+  return p.block_tiles * whole_vectors(p.dst_c) + kLanes;
+}
+
+int64_t winograd_sums_scratch(const WinogradPass& p) {
+  return kTileValues * (v_plane(p) + d_plane(p) + p.src_c);
+}
+
+// rows x cols gradients (the rest of the M x M tile lies outside: zeros) -> 36 points; their sum is
+// added to db.
+template <int M>
+CNNFAST_INLINE vf gradient_points(const float* dy, int64_t row, int64_t col, int rows, int cols,
+                                  int lanes, float* to, int64_t plane) {
+  vf d[kTileValues];
+  vf total = {};
+  CNNFAST_UNROLL
+  for (int j = 0; j < M; ++j) {
+    CNNFAST_UNROLL
+    for (int i = 0; i < M; ++i) {
+      d[i * kPoints + j] = i < rows && j < cols ? load_lanes(dy + i * row + j * col, lanes) : vf{};
+      total += d[i * kPoints + j];
+    }
+    transform_gradient<M>(d + j, kPoints);
+  }
+  CNNFAST_UNROLL
+  for (int i = 0; i < kPoints; ++i) {
+    transform_gradient<M>(d + i * kPoints, 1);
+    CNNFAST_UNROLL
+    for (int j = 0; j < kPoints; ++j) store(to + (i * kPoints + j) * plane, d[i * kPoints + j]);
+  }
+  return total;
+}
+
+template <int M>
+void transform_gradient_tile(const WinogradPass& p, const float* dy, const TilePlace& at,
+                             int64_t k_begin, int64_t k_end, float* to, int64_t plane, float* db) {
+  const int rows = static_cast<int>(smaller(M, p.dst_h - at.row * M));
+  const int cols = static_cast<int>(smaller(M, p.dst_w - at.col * M));
+  const float* from = dy + ((at.image * p.dst_h + at.row * M) * p.dst_w + at.col * M) * p.dst_c;
+  for (int64_t k = k_begin; k < k_end; k += kLanes) {
+    const int lanes = static_cast<int>(smaller(kLanes, k_end - k));
+    const vf total =
+        gradient_points<M>(from + k, p.dst_w * p.dst_c, p.dst_c, rows, cols, lanes, to + k, plane);
+    if (db) store_lanes(db + k, load_lanes(db + k, lanes) + total, lanes);
+  }
+}
+
+void winograd_sums(const WinogradPass& p, const float* x, const float* dy, float* sums, float* db,
+                   float* scratch, int64_t tile_begin, int64_t tile_end, int64_t block_begin,
+                   int64_t block_end, bool first) {
+  const int64_t channels = whole_vectors(p.src_c), out_channels = whole_vectors(p.dst_c);
+  const int64_t plane = v_plane(p), gradient_plane = d_plane(p);
+  float* points = scratch;
+  float* gradients = points + kTileValues * plane;
+  float* patch = gradients + kTileValues * gradient_plane;
+  const int64_t k_begin = block_begin * kBlock, k_end = smaller(block_end * kBlock, p.dst_c);
+  if (first && db) zero_floats(db + k_begin, k_end - k_begin);
+  const int64_t pieces = (p.src_c + kTilePixels - 1) / kTilePixels;
+  const int64_t each = p.src_c / pieces, more = p.src_c % pieces;
+  for (int64_t begin = tile_begin; begin < tile_end || first; begin += p.block_tiles) {
+    const int64_t tiles = larger(0, smaller(p.block_tiles, tile_end - begin));
+    for (int64_t i = 0; i < tiles; ++i) {
+      const TilePlace at = tile_place(p, begin + i);
+      transform_tile(p, x + at.image * p.src_h * p.src_w * p.src_c, at.row * p.m + p.row_first,
+                     at.col * p.m + p.col_first, points + i * channels, plane, patch);
+      (p.m == 4 ? transform_gradient_tile<4>
+                : transform_gradient_tile<2>)(p, dy, at, k_begin, k_end,
+                                              gradients + i * out_channels, gradient_plane, db);
+    }
+    // Points outermost: a point's V and D stay in cache for all pairs of channel blocks.
+    SumTile t{};
+    t.images = t.rows = 1;
+    t.cols = tiles;
+    t.x_col = channels;
+    t.dy_col = out_channels;
+    t.last = kLanes;
+    t.first = first;
+    for (int point = 0; point < kTileValues; ++point)
+      for (int64_t block = block_begin; block < block_end; ++block) {
+        const int64_t k = block * kBlock;
+        const int vectors = p.dst_c - k > kLanes ? 2 : 1;
+        const int64_t step = vectors * kLanes;
+        const SumFunction wide = vectors == 1 ? sum_function<1>(1, static_cast<int>(each + 1))
+                                              : sum_function<2>(1, static_cast<int>(each + 1));
+        const SumFunction slim = vectors == 1 ? sum_function<1>(1, static_cast<int>(each))
+                                              : sum_function<2>(1, static_cast<int>(each));
+        t.dw_row = step;
+        t.x = points + point * plane;
+        t.dy = gradients + point * gradient_plane + k;
+        t.dw = sums + block * u_block(p.src_c) + point * u_plane(p.src_c, step);
+        for (int64_t i = 0; i < pieces; ++i) {
+          (i < more ? wide : slim)(t);
+          const int64_t made = each + (i < more);
+          t.x += made;
+          t.dw += made * step;
+        }
+      }
+    first = false;
+  }
+}
+
+template <int R>
+void winograd_finish_r(const float* sums, int64_t count, int64_t stride, float* dw, int64_t c,
+                       int64_t k, int64_t block_begin, int64_t block_end) {
+  for (int64_t block = block_begin; block < block_end; ++block) {
+    const int64_t first = block * kBlock;
+    const int vectors = k - first > kLanes ? 2 : 1;
+    const int64_t step = vectors * kLanes, plane = u_plane(c, step);
+    for (int64_t i = 0; i < c; ++i)
+      for (int v = 0; v < vectors; ++v) {
+        const float* from = sums + block * u_block(c) + i * step + v * kLanes;
+        vf u[kTileValues];
+        CNNFAST_UNROLL
+        for (int j = 0; j < kPoints; ++j) {
+          CNNFAST_UNROLL
+          for (int r = 0; r < kPoints; ++r) {
+            const float* at = from + (r * kPoints + j) * plane;
+            vf value = load(at);
+            for (int64_t s = 1; s < count; ++s) value += load(at + s * stride);
+            u[r * kPoints + j] = value;
+          }
+          transform_weights_back<R>(u + j, kPoints);
+        }
+        const int64_t at_k = first + v * kLanes;
+        const int lanes = static_cast<int>(smaller(kLanes, k - at_k));
+        CNNFAST_UNROLL
+        for (int r = 0; r < R; ++r) {
+          transform_weights_back<R>(u + r * kPoints, 1);
+          CNNFAST_UNROLL
+          for (int s = 0; s < R; ++s)
+            store_lanes(dw + ((r * R + s) * c + i) * k + at_k, u[r * kPoints + s], lanes);
+        }
+      }
+  }
+}
+
+void winograd_finish(const float* sums, int64_t count, int64_t stride, float* dw, int m, int64_t c,
+                     int64_t k, int64_t block_begin, int64_t block_end) {
+  (m == 4 ? winograd_finish_r<3> : winograd_finish_r<5>)(sums, count, stride, dw, c, k, block_begin,
+                                                         block_end);
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA

@@ -1,0 +1,160 @@
+// Unary functions of every element, and the gradient of activations from their outputs.
+#include "ops/activation.h"
+
+#include "ops/checks.h"
+#include "ops/epilogue.h"
+#include "ops/families.h"
+#include "reference/activation.h"
+
+namespace cnnfast {
+
+namespace {
+
+double default_alpha(UnaryKind kind) { return kind == UnaryKind::leaky_relu ? 0.2 : 1.0; }
+
+using UnaryGradient = ValueId (*)(GradientContext& g, ValueId x, ValueId y, ValueId dy);
+
+class UnaryOp final : public Op {
+ public:
+  // gradient null: nothing flows back.
+  UnaryOp(const char* name, UnaryKind kind, UnaryGradient gradient)
+      : name_(name), kind_(kind), gradient_(gradient) {}
+
+  std::string_view name() const override { return name_; }
+
+  std::vector<TensorType> infer(const Call& call) const override {
+    expect_inputs(name_, call, 1, 1);
+    const DType dtype = call.input(0).dtype;
+    if (!(is_integer(dtype) && reference::has_integer_form(kind_)))
+      expect_floating(name_, call, 0, "x");
+    if (kind_ == UnaryKind::leaky_relu || kind_ == UnaryKind::elu) {
+      expect_attributes(name_, call, {"alpha"});
+      const double alpha = finite_attribute(name_, call.attributes, "alpha", default_alpha(kind_));
+      // The gradient is found from the output: a negative slope would hide the input's sign.
+      if (kind_ == UnaryKind::leaky_relu && alpha < 0)
+        value_error(name_, ": alpha must be >= 0, got ", alpha);
+    } else {
+      expect_attributes(name_, call, {});
+    }
+    return {call.input(0)};
+  }
+
+  void gradient(GradientContext& g) const override {
+    if (gradient_ && g.wants(0))
+      g.give(0, gradient_(g, g.input(0), g.output(0), g.output_gradient(0)));
+  }
+
+  std::span<const Implementation* const> implementations() const override {
+    return unary_implementations();
+  }
+  int overwrites(int) const override { return 0; }
+
+  UnaryKind kind() const { return kind_; }
+
+ private:
+  const char* name_;
+  UnaryKind kind_;
+  UnaryGradient gradient_;
+};
+
+class ActivationBackwardOp final : public Op {
+ public:
+  std::string_view name() const override { return "activation_backward"; }
+
+  std::vector<TensorType> infer(const Call& call) const override {
+    expect_inputs(name(), call, 2, 2);
+    expect_attributes(name(), call, {"activation", "alpha"});
+    expect_floating(name(), call, 0, "y");
+    expect_same_type(name(), call, 0, 1, "y and dy");
+    const Epilogue e = epilogue_attributes(name(), call.attributes);
+    if (e.activation == ActivationKind::leaky_relu && e.alpha < 0)
+      value_error(name(), ": alpha must be >= 0, got ", e.alpha,
+                  ", since the input's sign is read from the output");
+    return {call.input(1)};
+  }
+
+  // Linear in dy; what flows into y (a second derivative) is left out on purpose.
+  void gradient(GradientContext& g) const override {
+    const ActivationKind kind = epilogue_attributes(name(), g.node().attributes).activation;
+    const bool curved = kind == ActivationKind::tanh || kind == ActivationKind::sigmoid;
+    if (curved && g.wants(0))
+      value_error(name(), ": second derivatives of tanh and sigmoid are not available here");
+    if (g.wants(1))
+      g.give(1, g.add("activation_backward", {g.input(0), g.output_gradient(0)},
+                      g.node().attributes)[0]);
+  }
+
+  std::span<const Implementation* const> implementations() const override {
+    return activation_backward_implementations();
+  }
+  int overwrites(int) const override { return 1; }
+};
+
+ValueId from_output(GradientContext& g, ValueId y, ValueId dy, const char* activation,
+                    double alpha) {
+  return g.add("activation_backward", {y, dy}, {{"activation", activation}, {"alpha", alpha}})[0];
+}
+ValueId times(GradientContext& g, ValueId a, ValueId b) { return g.add("multiply", {a, b})[0]; }
+ValueId times(GradientContext& g, ValueId a, double factor) {
+  return times(g, a, scalar(g, g.type(a).dtype, factor));
+}
+
+}  // namespace
+
+UnaryKind unary_kind(const Problem& p) { return static_cast<const UnaryOp&>(*p.node.op).kind(); }
+
+double unary_alpha(const Problem& p) {
+  return p.attributes.real("alpha", default_alpha(unary_kind(p)));
+}
+
+void add_activation_ops(OpList& ops) {
+  const auto add = [&](const char* name, UnaryKind kind, UnaryGradient gradient) {
+    ops.push_back(std::make_unique<UnaryOp>(name, kind, gradient));
+  };
+  add("relu", UnaryKind::relu, [](GradientContext& g, ValueId, ValueId y, ValueId dy) {
+    return from_output(g, y, dy, "relu", 0.0);
+  });
+  add("leaky_relu", UnaryKind::leaky_relu, [](GradientContext& g, ValueId, ValueId y, ValueId dy) {
+    return from_output(g, y, dy, "leaky_relu", g.node().attributes.real("alpha", 0.2));
+  });
+  // Below zero: alpha e^x = y + alpha.
+  add("elu", UnaryKind::elu, [](GradientContext& g, ValueId x, ValueId y, ValueId dy) {
+    const DType dtype = g.type(x).dtype;
+    const ValueId alpha = scalar(g, dtype, g.node().attributes.real("alpha", 1.0));
+    const ValueId below = times(g, dy, g.add("add", {y, alpha})[0]);
+    const ValueId positive = g.add("greater", {x, scalar(g, dtype, 0.0)})[0];
+    return g.add("select", {positive, dy, below})[0];
+  });
+  add("tanh", UnaryKind::tanh, [](GradientContext& g, ValueId, ValueId y, ValueId dy) {
+    return from_output(g, y, dy, "tanh", 0.0);
+  });
+  add("sigmoid", UnaryKind::sigmoid, [](GradientContext& g, ValueId, ValueId y, ValueId dy) {
+    return from_output(g, y, dy, "sigmoid", 0.0);
+  });
+  add("softplus", UnaryKind::softplus, [](GradientContext& g, ValueId x, ValueId, ValueId dy) {
+    return times(g, dy, g.add("sigmoid", {x})[0]);
+  });
+  add("exp", UnaryKind::exp,
+      [](GradientContext& g, ValueId, ValueId y, ValueId dy) { return times(g, dy, y); });
+  add("log", UnaryKind::log, [](GradientContext& g, ValueId x, ValueId, ValueId dy) {
+    return g.add("divide", {dy, x})[0];
+  });
+  add("sqrt", UnaryKind::sqrt, [](GradientContext& g, ValueId, ValueId y, ValueId dy) {
+    return g.add("divide", {times(g, dy, 0.5), y})[0];
+  });
+  add("square", UnaryKind::square, [](GradientContext& g, ValueId x, ValueId, ValueId dy) {
+    return times(g, times(g, dy, 2.0), x);
+  });
+  add("abs", UnaryKind::abs, [](GradientContext& g, ValueId x, ValueId, ValueId dy) {
+    return times(g, dy, g.add("sign", {x})[0]);
+  });
+  add("negative", UnaryKind::negative,
+      [](GradientContext& g, ValueId, ValueId, ValueId dy) { return g.add("negative", {dy})[0]; });
+  add("reciprocal", UnaryKind::reciprocal, [](GradientContext& g, ValueId, ValueId y, ValueId dy) {
+    return g.add("negative", {times(g, dy, g.add("square", {y})[0])})[0];
+  });
+  add("sign", UnaryKind::sign, nullptr);
+  ops.push_back(std::make_unique<ActivationBackwardOp>());
+}
+
+}  // namespace cnnfast

@@ -1,0 +1,127 @@
+// The kernel's gradient by Winograd. Small kernels: each chunk of images sums in the transformed
+// domain on its own, the last step adds the chunks in order. Large ones: each thread owns channel
+// blocks and walks over all images.
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "ops/conv2d_direct.h"
+#include "ops/conv2d_implementations.h"
+#include "ops/conv2d_winograd.h"
+
+namespace cnnfast {
+
+namespace {
+
+constexpr std::int64_t kSmallSums = 3 << 20;  // bytes of a chunk's sums
+constexpr std::int64_t kFixedChunks = 8;      // deterministic: whatever the number of threads
+
+WinogradPlan plan_sums(const Conv2dShape& s, const ConvKernels& kernels) {
+  WinogradPlan plan = plan_winograd(s, kernels, false);
+  // The sums are read and written once per block of tiles; out of L2 that asks for many (CPU time
+  // at 28 / 56 / 112 / 196 tiles: 512 channels at 28x28 94 / 98 / 95 / 62 ms, 256 at 14x14 31 / 33
+  // / 31 / 22 ms; 64 at 56x56 18 / 26 / 27 / 29 ms).
+  const std::int64_t most = 144 * s.c * s.k > kSmallSums ? 196 : 28;
+  plan.pass.block_tiles = std::clamp<std::int64_t>(plan.tiles, 1, most);
+  return plan;
+}
+
+std::optional<std::string> declines(const Problem& problem) {
+  return winograd_declines(problem, conv2d_backward_kernel_shape(problem), false);
+}
+
+std::optional<std::string> discourages(const Problem& problem) {
+  const Conv2dShape s = conv2d_backward_kernel_shape(problem);
+  const ConvKernels& kernels = problem.kernels.conv;
+  const WinogradPlan plan = plan_sums(s, kernels);
+  const double lanes = kernels.lanes, tiles = static_cast<double>(plan.tiles);
+  const double c = static_cast<double>(s.c);
+  const double source = std::ceil(c / lanes);
+  const double destination = std::ceil(static_cast<double>(s.k) / lanes);
+  const double products = 36.0 * c * destination;
+  const double walks = std::ceil(tiles / static_cast<double>(plan.pass.block_tiles));
+  const double ours = tiles * (products / 0.85 + 220.0 * source + 200.0 * destination) +
+                      c * destination * 200.0 + walks * products * lanes * 8.0 / 32.0;
+  const double direct = direct_cycles(s, plan, lanes);
+  if (ours > 0.9 * direct)
+    return concat("estimated at ", static_cast<int>(100.0 * ours / direct),
+                  " % of the direct kernel's time");
+  return std::nullopt;
+}
+
+void build(const Problem& problem, StepBuilder& steps) {
+  const Conv2dShape s = conv2d_backward_kernel_shape(problem);
+  const ConvKernels& kernels = problem.kernels.conv;
+  const int threads = steps.threads();
+  const WinogradPlan plan = plan_sums(s, kernels);
+  const WinogradPass pass = plan.pass;
+  const std::int64_t blocks = plan.blocks, images = s.n;
+  const std::int64_t per_image = pass.tile_rows * pass.tile_cols;
+  const std::int64_t floats = kernels.winograd_weights(s.c, s.k, false);
+
+  const bool tiny = s.flops() < kSingleThreadFlops;
+  const bool share_blocks = !tiny && floats * 4 > kSmallSums && blocks >= threads;
+  std::int64_t chunks = 1;
+  if (!tiny && !share_blocks) chunks = problem.deterministic ? kFixedChunks : threads;
+  chunks = std::min(chunks, images);
+  const std::int64_t stride = floats + (s.k + 15) / 16 * 16;  // a chunk's sums, then its db
+
+  const Slot x = steps.input(0), dy = steps.input(1), dw = steps.output(0);
+  const Slot db = problem.outputs.size() == 2 && steps.output_used(1) ? steps.output(1) : Slot{};
+  const Slot sums = steps.scratch(chunks * stride * 4);
+  const Slot scratch = steps.scratch_per_thread(kernels.winograd_sums_scratch(pass) * 4);
+
+  StepSpec spec{"winograd sums", Split::free};
+  if (tiny || threads == 1) {
+    spec.split = Split::single;
+  } else if (!share_blocks && chunks == threads) {
+    spec.split = Split::rows;
+    spec.rows = images;
+  }
+  const Split split = spec.split;
+  const auto sum = [=, &kernels](const Run& run, int thread, std::int64_t chunk, Range blocks_of) {
+    const Range range = share(images, static_cast<int>(chunk), static_cast<int>(chunks));
+    float* to = run.ptr<float>(sums) + chunk * stride;
+    if (blocks_of.size() > 0)
+      kernels.winograd_sums(pass, run.ptr<const float>(x), run.ptr<const float>(dy), to,
+                            db.present() ? to + floats : nullptr,
+                            run.thread_ptr<float>(scratch, thread), range.begin * per_image,
+                            range.end * per_image, blocks_of.begin, blocks_of.end, true);
+  };
+  steps.step(spec, [=](const Run& run, int thread, int count) {
+    if (split == Split::single) {
+      if (thread != 0) return;
+      for (std::int64_t chunk = 0; chunk < chunks; ++chunk) sum(run, 0, chunk, {0, blocks});
+    } else if (share_blocks) {
+      sum(run, thread, 0, share(blocks, thread, count));
+    } else {
+      for (std::int64_t chunk = thread; chunk < chunks; chunk += count)
+        sum(run, thread, chunk, {0, blocks});
+    }
+  });
+
+  const Split finish = threads > 1 && blocks > 1 && !tiny ? Split::free : Split::single;
+  const int m = pass.m;
+  steps.step({"winograd finish", finish}, [=, &kernels](const Run& run, int thread, int count) {
+    Range mine{0, thread == 0 ? blocks : 0};
+    if (finish == Split::free) mine = share(blocks, thread, count);
+    const float* from = run.ptr<const float>(sums);
+    kernels.winograd_finish(from, chunks, stride, run.ptr<float>(dw), m, s.c, s.k, mine.begin,
+                            mine.end);
+    if (!db.present() || thread != 0) return;
+    float* to = run.ptr<float>(db);
+    for (std::int64_t k = 0; k < s.k; ++k) {
+      float total = 0.0f;
+      for (std::int64_t chunk = 0; chunk < chunks; ++chunk)
+        total += from[chunk * stride + floats + k];
+      to[k] = total;
+    }
+  });
+}
+
+}  // namespace
+
+const FunctionImplementation kConv2dBackwardKernelWinograd("winograd", declines, build,
+                                                           discourages);
+
+}  // namespace cnnfast

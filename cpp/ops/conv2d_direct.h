@@ -1,0 +1,46 @@
+// Direct convolution as passes of kernels/conv_direct.h: one for the forward direction, one per
+// phase of the strides for backward-input.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ops/conv2d_shape.h"
+#include "ops/epilogue.h"
+#include "ops/implementation.h"
+
+namespace cnnfast {
+
+struct PlannedPass {
+  ConvPass pass;
+  ConvKernels::Phase phase{};    // backward-input: which taps
+  std::int64_t weights = 0;      // floats from the start of the packed buffer
+  std::int64_t destination = 0;  // floats from the start of a destination image
+};
+
+struct DirectPlan {
+  std::vector<PlannedPass> passes;
+  std::int64_t images = 0;                    // 1 when pixels_per_row != 0
+  std::int64_t src_image = 0, dst_image = 0;  // floats
+  std::int64_t packed_floats = 0;
+  // 1x1 convolutions over all pixels of the batch as one long row: pixels of one image, else 0.
+  std::int64_t pixels_per_image = 0;
+  std::int64_t batch = 0;
+};
+
+// `flatten`: 1x1 convolutions take all pixels of the batch as one row.
+// The forward direction over one image.
+ConvPass forward_pass(const Conv2dShape& s);
+DirectPlan plan_direct_forward(const Conv2dShape& s, const ConvKernels& kernels,
+                               const Epilogue& epilogue, bool flatten = true);
+DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& kernels,
+                                      bool flatten = true);
+
+// Below this much work a second thread costs more than it brings (20 us at 100 GFLOP/s).
+inline constexpr double kSingleThreadFlops = 2e6;
+
+// Padded rows of more than 64 MiB a thread (absurd pads or dilation): the reason to decline.
+std::optional<std::string> too_much_padding(const ConvPass& pass);
+
+}  // namespace cnnfast

@@ -1,0 +1,37 @@
+#include "ops/conv2d_implementations.h"
+
+#include "ops/op.h"
+
+namespace cnnfast {
+
+std::span<const Implementation* const> conv2d_forward_implementations() {
+  static const Implementation* const list[] = {&kConv2dDepthwise, &kConv2dPlanar, &kConv2dWinograd,
+                                               &kConv2dDirect, &kConv2dReference};
+  return list;
+}
+
+std::span<const Implementation* const> conv2d_backward_input_implementations() {
+  static const Implementation* const list[] = {
+      &kConv2dBackwardInputPlanar, &kConv2dBackwardInputWinograd, &kConv2dBackwardInputDirect,
+      &kConv2dBackwardInputReference};
+  return list;
+}
+
+std::span<const Implementation* const> conv2d_backward_kernel_implementations() {
+  static const Implementation* const list[] = {
+      &kConv2dBackwardKernelDepthwise, &kConv2dBackwardKernelWinograd, &kConv2dBackwardKernelDirect,
+      &kConv2dBackwardKernelReference};
+  return list;
+}
+
+Conv2dShape conv2d_forward_shape(const Problem& p) {
+  return conv2d_forward_shape(Call{p.attributes, p.inputs});
+}
+Conv2dShape conv2d_backward_input_shape(const Problem& p) {
+  return conv2d_backward_input_shape(Call{p.attributes, p.inputs});
+}
+Conv2dShape conv2d_backward_kernel_shape(const Problem& p) {
+  return conv2d_backward_kernel_shape(Call{p.attributes, p.inputs});
+}
+
+}  // namespace cnnfast

@@ -1,0 +1,40 @@
+// Sizes of a 2-D convolution, the same for its three passes. x is (N, H, W, C), w is
+// (KH, KW, C / groups, K), y is (N, OH, OW, K).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "ops/op.h"
+#include "ops/window.h"
+
+namespace cnnfast {
+
+struct Conv2dShape {
+  std::int64_t n = 0;  // kSymbolic when unknown, like the window's sizes
+  std::int64_t c = 0, k = 0, groups = 1;
+  WindowGeometry window;
+
+  std::int64_t group_c() const { return c / groups; }
+  std::int64_t group_k() const { return k / groups; }
+  // One channel in and one out per group, and several groups.
+  bool is_depthwise() const { return groups > 1 && c == groups && k == groups; }
+  std::int64_t taps() const { return window.h.window * window.w.window; }
+  Shape x() const { return {n, window.h.input, window.w.input, c}; }
+  Shape w() const { return {window.h.window, window.w.window, group_c(), k}; }
+  Shape y() const { return {n, window.h.output, window.w.output, k}; }
+  // Two per multiplication that falls inside the input or its padding.
+  double flops() const;
+};
+
+// Checks the attributes "strides", "padding", "pads", "dilation", "groups" against the shapes of x
+// and w. ValueError with `op` in front.
+Conv2dShape conv2d_shape(std::string_view op, const Attributes& attributes, const Shape& x,
+                         const Shape& w);
+
+// From the operands of one node, symbolic sizes allowed. Each validates everything.
+Conv2dShape conv2d_forward_shape(const Call& call);          // x, w [, b]
+Conv2dShape conv2d_backward_input_shape(const Call& call);   // dy, w; input_shape
+Conv2dShape conv2d_backward_kernel_shape(const Call& call);  // x, dy; kernel_shape
+
+}  // namespace cnnfast

@@ -1,0 +1,26 @@
+// What the Winograd implementations of the three passes share.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "ops/conv2d_shape.h"
+#include "ops/implementation.h"
+
+namespace cnnfast {
+
+struct WinogradPlan {
+  WinogradPass pass;
+  std::int64_t tiles = 0;   // of all images
+  std::int64_t blocks = 0;  // of destination channels
+};
+
+// flipped: backward-input, from dy to dx.
+WinogradPlan plan_winograd(const Conv2dShape& s, const ConvKernels& kernels, bool flipped);
+// What Winograd cannot run at all.
+std::optional<std::string> winograd_declines(const Problem& problem, const Conv2dShape& s,
+                                             bool flipped);
+// Estimated cycles of the direct kernel at one vector FMA a cycle and 85 % of the peak.
+double direct_cycles(const Conv2dShape& s, const WinogradPlan& plan, double lanes);
+
+}  // namespace cnnfast

@@ -1,0 +1,413 @@
+// dense, dense_backward_input, dense_backward_kernel.
+#include "reference/dense.h"
+
+#include <array>
+
+#include "ops/dispatch.h"
+#include "ops/epilogue.h"
+#include "ops/families.h"
+
+namespace cnnfast {
+
+namespace {
+
+// Sizes of y = x w: x (rows, in), w (in, out).
+struct DenseSizes {
+  std::int64_t rows, in, out;
+};
+
+DenseSizes sizes_of(const Shape& x, std::int64_t out) {
+  const int last = x.rank() - 1;
+  return {x.product(0, last), x[last], out};
+}
+
+void expect_matrix_like(const char* op, const Call& call, int input, const char* what) {
+  if (call.input(input).shape.rank() < 2)
+    value_error(op, ": ", what, " must have at least two axes (batch, ..., features), got ",
+                call.input(input).str(), "; reshape it first");
+}
+
+std::int64_t last_size(const TensorType& type) { return type.shape[type.shape.rank() - 1]; }
+
+double dense_flops(const TensorType& rows_by, std::int64_t in, std::int64_t out) {
+  const Shape& s = rows_by.shape;
+  return 2.0 * static_cast<double>(s.product(0, s.rank() - 1)) * static_cast<double>(in) *
+         static_cast<double>(out);
+}
+
+// ---- how the fast products divide their work --------------------------------------------------
+
+// c (outer x inner rows, columns) = a b, b (depth, columns).
+struct Product {
+  std::int64_t outer, inner;  // outer: size of axis 0
+  std::int64_t columns, depth;
+  std::int64_t rows() const { return outer * inner; }
+};
+
+// Below this many operations two threads gain less than a barrier costs (20 us at 100 GFLOP/s).
+constexpr double kSingleFlops = 2e6;
+// A matrix of up to 256 KiB may be read, and packed, by every thread.
+constexpr std::int64_t kSharedWeights = 65536;
+// A handful of rows is bound by reading b once: packing it does not pay. A large b is worth that up
+// to 16 rows (9216 x 4096, 16 rows: 55 instead of 32 GFLOP/s), but not the sums across lanes that
+// end a short dot product (1600 x 10 the other way round, 16 rows: 29 instead of 10 us).
+bool few_rows(const Product& g, const Gemm& layout) {
+  if (layout.b_column != 1 && g.depth < 64) return g.rows() <= 2;
+  return g.rows() <= (g.columns * g.depth >= 1 << 20 ? 16 : 8);
+}
+
+// Independent rows if the weights are small, so that no barrier stands between neighbours; columns
+// if they are large, so that no thread reads another's weights.
+Split split_product(const Product& g, const Problem& p) {
+  const std::int64_t weights = g.columns * g.depth;
+  const double flops = 2.0 * static_cast<double>(g.rows()) * static_cast<double>(weights);
+  if (p.threads == 1) return Split::rows;
+  if (g.outer >= 4 * p.threads && weights <= kSharedWeights) return Split::rows;
+  if (flops < kSingleFlops && weights < kSharedWeights) return Split::single;
+  if (g.columns >= 4 * p.kernels.gemm.tile_columns * p.threads) return Split::free;
+  return g.outer >= 2 * p.threads ? Split::rows : Split::single;
+}
+
+// One step for c = act(a b + bias); `from`, `to` and `b` may be laid out either way round.
+void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, const Gemm& layout,
+                      Slot a, Slot b, Slot bias, Slot c) {
+  const GemmKernels& kernels = p.kernels.gemm;
+  const bool few = few_rows(g, layout);
+  const auto kernel = !few                   ? kernels.gemm
+                      : layout.b_column == 1 ? kernels.gemm_few_rows
+                                             : kernels.gemm_few_rows_transposed;
+  const Slot scratch =
+      few ? Slot{} : steps.scratch_per_thread(kernels.scratch_floats * std::int64_t{4});
+  const Split split = split_product(g, p);
+  const std::int64_t grain = kernels.tile_columns;
+  const std::string name = few ? (layout.b_column == 1 ? "streamed rows" : "dot products")
+                               : concat("tiles ", kernels.tile_rows, "x", grain);
+  steps.step({name, split, g.outer}, [=](const Run& run, int thread, int threads) {
+    Gemm call = layout;
+    call.a = run.ptr<const float>(a);
+    call.b = run.ptr<const float>(b);
+    call.bias = run.ptr<const float>(bias);
+    call.c = run.ptr<float>(c);
+    call.m = g.rows();
+    call.n = g.columns;
+    call.k = g.depth;
+    call.scratch = few ? nullptr : run.thread_ptr<float>(scratch, thread);
+    if (split == Split::single) {
+      if (thread != 0) return;
+    } else if (split == Split::rows) {
+      const Range r = share(g.outer, thread, threads);
+      call.a += r.begin * g.inner * call.a_row;
+      call.c += r.begin * g.inner * call.c_row;
+      call.m = r.size() * g.inner;
+    } else {
+      const Range r = share(g.columns, thread, threads, grain);
+      call.b += r.begin * call.b_column;
+      call.c += r.begin;
+      if (call.bias != nullptr) call.bias += r.begin;
+      call.n = r.size();
+    }
+    kernel(call);
+  });
+}
+
+// ---- dense -------------------------------------------------------------------------------------
+
+void build_product(const Problem& p, StepBuilder& steps) {
+  const Epilogue epilogue = epilogue_attributes("dense", p.attributes);
+  const Shape& x = p.input(0).shape;
+  const DenseSizes s = sizes_of(x, p.input(1).shape[1]);
+  Gemm layout{};
+  layout.a_row = s.in;
+  layout.a_k = 1;
+  layout.b_k = s.out;
+  layout.b_column = 1;
+  layout.c_row = s.out;
+  layout.activation = epilogue.activation;
+  layout.alpha = epilogue.alpha;
+  add_product_step(p, steps, {x[0], x.product(1, x.rank() - 1), s.out, s.in}, layout,
+                   steps.input(0), steps.input(1), steps.input(2), steps.output());
+}
+
+const FunctionImplementation kProduct{"gemm", declines_unless_f32, build_product};
+
+void build_reference(const Problem& p, StepBuilder& steps) {
+  const Epilogue epilogue = epilogue_attributes("dense", p.attributes);
+  const DenseSizes s = sizes_of(p.input(0).shape, p.input(1).shape[1]);
+  const Slot x = steps.input(0), w = steps.input(1), b = steps.input(2), y = steps.output();
+  for_floating(p.input(0).dtype, [&](auto zero) {
+    using T = decltype(zero);
+    steps.step({"reference"}, [=](const Run& run, int thread, int) {
+      if (thread != 0) return;
+      reference::dense<T>(run.ptr<const T>(x), run.ptr<const T>(w), run.ptr<const T>(b),
+                          run.ptr<T>(y), s.rows, s.in, s.out, epilogue.activation, epilogue.alpha);
+    });
+  });
+}
+
+const FunctionImplementation kReference{"reference", nullptr, build_reference};
+constexpr std::array<const Implementation*, 2> kImplementations{&kProduct, &kReference};
+
+class Dense final : public Op {
+ public:
+  std::string_view name() const override { return "dense"; }
+  std::string_view group() const override { return "DENSE"; }
+
+  std::vector<TensorType> infer(const Call& call) const override {
+    expect_inputs("dense", call, 2, 3);
+    expect_floating("dense", call, 0, "x");
+    expect_same_dtype("dense", call);
+    expect_floating("dense", call, 1, "kernel");
+    expect_matrix_like("dense", call, 0, "x");
+    expect_rank("dense", call, 1, "kernel", 2);
+    epilogue_attributes("dense", call.attributes);
+    const TensorType& x = call.input(0);
+    const Shape& w = call.input(1).shape;
+    if (!sizes_agree(last_size(x), w[0]))
+      value_error("dense: x has ", last_size(x), " features, kernel ", w, " expects ", w[0],
+                  "; got x ", x.shape);
+    if (call.count() == 3) {
+      expect_floating("dense", call, 2, "bias");
+      expect_rank("dense", call, 2, "bias", 1);
+      if (!sizes_agree(call.input(2).shape[0], w[1]))
+        value_error("dense: bias must have shape (", w[1], ",) for kernel ", w, ", got ",
+                    call.input(2).shape);
+    }
+    TensorType y = x;
+    y.shape[y.shape.rank() - 1] = w[1];
+    return {y};
+  }
+
+  void gradient(GradientContext& g) const override {
+    const ValueId dy = g.output_gradient(0);
+    if (dy == kNoValue) return;
+    const bool has_bias = g.node().inputs.size() == 3;
+    const bool wants_bias = has_bias && g.wants(2);
+    if (!g.wants(0) && !g.wants(1) && !wants_bias) return;
+    const ValueId dz = gradient_before_activation(g, dy);
+    if (g.wants(0)) g.give(0, g.add("dense_backward_input", {dz, g.input(1)})[0]);
+    if (!g.wants(1) && !wants_bias) return;
+    const auto d = g.add("dense_backward_kernel", {g.input(0), dz}, {{"bias", wants_bias}});
+    if (g.wants(1)) g.give(1, d[0]);
+    if (wants_bias) g.give(2, d[1]);
+  }
+
+  std::span<const Implementation* const> implementations() const override {
+    return kImplementations;
+  }
+  double flops(const Call& call, std::span<const TensorType>) const override {
+    const Shape& w = call.input(1).shape;
+    return dense_flops(call.input(0), w[0], w[1]);
+  }
+};
+
+// ---- dense_backward_input ----------------------------------------------------------------------
+
+void build_product_input(const Problem& p, StepBuilder& steps) {
+  const Shape& dy = p.input(0).shape;
+  const DenseSizes s = sizes_of(p.output().shape, p.input(1).shape[1]);
+  Gemm layout{};
+  layout.a_row = s.out;
+  layout.a_k = 1;
+  layout.b_k = 1;
+  layout.b_column = s.out;
+  layout.c_row = s.in;
+  layout.activation = ActivationKind::linear;
+  add_product_step(p, steps, {dy[0], dy.product(1, dy.rank() - 1), s.in, s.out}, layout,
+                   steps.input(0), steps.input(1), Slot{}, steps.output());
+}
+
+const FunctionImplementation kProductInput{"gemm", declines_unless_f32, build_product_input};
+
+void build_reference_input(const Problem& p, StepBuilder& steps) {
+  const DenseSizes s = sizes_of(p.output().shape, p.input(1).shape[1]);
+  const Slot dy = steps.input(0), w = steps.input(1), dx = steps.output();
+  for_floating(p.input(0).dtype, [&](auto zero) {
+    using T = decltype(zero);
+    steps.step({"reference"}, [=](const Run& run, int thread, int) {
+      if (thread != 0) return;
+      reference::dense_backward_input<T>(run.ptr<const T>(dy), run.ptr<const T>(w), run.ptr<T>(dx),
+                                         s.rows, s.in, s.out);
+    });
+  });
+}
+
+const FunctionImplementation kReferenceInput{"reference", nullptr, build_reference_input};
+constexpr std::array<const Implementation*, 2> kInputImplementations{&kProductInput,
+                                                                     &kReferenceInput};
+
+class DenseBackwardInput final : public Op {
+ public:
+  std::string_view name() const override { return "dense_backward_input"; }
+  std::string_view group() const override { return "DENSE"; }
+
+  std::vector<TensorType> infer(const Call& call) const override {
+    const char* op = "dense_backward_input";
+    expect_inputs(op, call, 2, 2);
+    expect_floating(op, call, 0, "dy");
+    expect_floating(op, call, 1, "kernel");
+    expect_same_dtype(op, call);
+    expect_matrix_like(op, call, 0, "dy");
+    expect_rank(op, call, 1, "kernel", 2);
+    const TensorType& dy = call.input(0);
+    const Shape& w = call.input(1).shape;
+    if (!sizes_agree(last_size(dy), w[1]))
+      value_error(op, ": dy has ", last_size(dy), " features, kernel ", w, " makes ", w[1],
+                  "; got dy ", dy.shape);
+    TensorType dx = dy;
+    dx.shape[dx.shape.rank() - 1] = w[0];
+    return {dx};
+  }
+
+  // dx = dy wT is linear in both.
+  void gradient(GradientContext& g) const override {
+    const ValueId d = g.output_gradient(0);
+    if (d == kNoValue) return;
+    if (g.wants(0)) g.give(0, g.add("dense", {d, g.input(1)})[0]);
+    if (g.wants(1))
+      g.give(1, g.add("dense_backward_kernel", {d, g.input(0)}, {{"bias", false}})[0]);
+  }
+
+  std::span<const Implementation* const> implementations() const override {
+    return kInputImplementations;
+  }
+  double flops(const Call& call, std::span<const TensorType>) const override {
+    const Shape& w = call.input(1).shape;
+    return dense_flops(call.input(0), w[0], w[1]);
+  }
+};
+
+// ---- dense_backward_kernel ---------------------------------------------------------------------
+
+// dw = xT dy: the batch is reduced inside the tile, so every element of dw is written once, by the
+// thread that owns its row or column; db comes from the same step.
+void build_product_kernel(const Problem& p, StepBuilder& steps) {
+  const DenseSizes s = sizes_of(p.input(0).shape, last_size(p.input(1)));
+  const bool bias = p.attributes.boolean("bias", false) && steps.output_used(1);
+  const Slot x = steps.input(0), dy = steps.input(1), dw = steps.output(0);
+  const Slot db = bias ? steps.output(1) : Slot{};
+  const GemmKernels& kernels = p.kernels.gemm;
+  const bool wants_dw = steps.output_used(0);
+  const Slot scratch = steps.scratch_per_thread(kernels.scratch_floats * std::int64_t{4});
+  const double flops = 2.0 * static_cast<double>(s.rows) * static_cast<double>(s.in * s.out);
+  // dw itself is what costs with a small batch: 64 Ki floats are 20 us of memory traffic.
+  const bool large = flops >= kSingleFlops || s.in * s.out >= kSharedWeights;
+  const bool by_rows = s.in / kernels.tile_rows >= 4 * p.threads;
+  const bool by_columns = !by_rows && s.out / kernels.tile_columns >= 2 * p.threads;
+  const Split split = large && (by_rows || by_columns) ? Split::free : Split::single;
+  const std::string name = concat("tiles ", kernels.tile_rows, "x", kernels.tile_columns);
+  steps.step({name, split}, [=, &kernels](const Run& run, int thread, int threads) {
+    if (split == Split::single) {
+      if (thread != 0) return;
+      threads = 1;
+    }
+    Range rows{0, s.in}, columns{0, s.out};
+    if (by_rows)
+      rows = share(s.in, thread, threads, kernels.tile_rows);
+    else
+      columns = share(s.out, thread, threads, kernels.tile_columns);
+    const float* d = run.ptr<const float>(dy);
+    if (wants_dw) {
+      Gemm call{};
+      call.a = run.ptr<const float>(x) + rows.begin;
+      call.a_row = 1;
+      call.a_k = s.in;
+      call.b = d + columns.begin;
+      call.b_k = s.out;
+      call.b_column = 1;
+      call.c = run.ptr<float>(dw) + rows.begin * s.out + columns.begin;
+      call.c_row = s.out;
+      call.m = rows.size();
+      call.n = columns.size();
+      call.k = s.rows;
+      call.activation = ActivationKind::linear;
+      call.scratch = run.thread_ptr<float>(scratch, thread);
+      kernels.gemm(call);
+    }
+    if (!bias) return;
+    const Range sums = share(s.out, thread, threads, kernels.tile_columns);
+    if (sums.size() > 0)
+      kernels.column_sums(d + sums.begin, s.rows, sums.size(), s.out,
+                          run.ptr<float>(db) + sums.begin);
+  });
+}
+
+const FunctionImplementation kProductKernel{"gemm", declines_unless_f32, build_product_kernel};
+
+void build_reference_kernel(const Problem& p, StepBuilder& steps) {
+  const DenseSizes s = sizes_of(p.input(0).shape, last_size(p.input(1)));
+  const bool bias = p.attributes.boolean("bias", false);
+  const Slot x = steps.input(0), dy = steps.input(1), dw = steps.output(0);
+  const Slot db = bias ? steps.output(1) : Slot{};
+  for_floating(p.input(0).dtype, [&](auto zero) {
+    using T = decltype(zero);
+    steps.step({"reference"}, [=](const Run& run, int thread, int) {
+      if (thread != 0) return;
+      reference::dense_backward_kernel<T>(run.ptr<const T>(x), run.ptr<const T>(dy), run.ptr<T>(dw),
+                                          run.ptr<T>(db), s.rows, s.in, s.out);
+    });
+  });
+}
+
+const FunctionImplementation kReferenceKernel{"reference", nullptr, build_reference_kernel};
+constexpr std::array<const Implementation*, 2> kKernelImplementations{&kProductKernel,
+                                                                      &kReferenceKernel};
+
+class DenseBackwardKernel final : public Op {
+ public:
+  std::string_view name() const override { return "dense_backward_kernel"; }
+  std::string_view group() const override { return "DENSE"; }
+
+  std::vector<TensorType> infer(const Call& call) const override {
+    const char* op = "dense_backward_kernel";
+    expect_inputs(op, call, 2, 2);
+    expect_floating(op, call, 0, "x");
+    expect_floating(op, call, 1, "dy");
+    expect_same_dtype(op, call);
+    expect_matrix_like(op, call, 0, "x");
+    const Shape& x = call.input(0).shape;
+    const Shape& dy = call.input(1).shape;
+    bool match = x.rank() == dy.rank();
+    for (int a = 0; match && a + 1 < x.rank(); ++a) match = sizes_agree(x[a], dy[a]);
+    if (!match)
+      value_error(op, ": x and dy must have the same axes but for the last, got x ", x, " and dy ",
+                  dy);
+    TensorType dw = call.input(0), db = call.input(0);
+    dw.shape = Shape{last_size(call.input(0)), last_size(call.input(1))};
+    db.shape = Shape{last_size(call.input(1))};
+    if (call.attributes.boolean("bias", false)) return {dw, db};
+    return {dw};
+  }
+
+  // dw = xT dy is linear in both, db = sum of dy.
+  void gradient(GradientContext& g) const override {
+    const bool bias = g.node().outputs.size() == 2;
+    const ValueId dw = g.output_gradient(0), db = bias ? g.output_gradient(1) : kNoValue;
+    const ValueId x = g.input(0), dy = g.input(1);
+    if (dw != kNoValue && g.wants(0)) g.give(0, g.add("dense_backward_input", {dy, dw})[0]);
+    if (!g.wants(1)) return;
+    if (dw != kNoValue) {
+      std::vector<ValueId> inputs{x, dw};
+      if (db != kNoValue) inputs.push_back(db);
+      g.give(1, g.add("dense", inputs)[0]);
+    } else if (db != kNoValue) {
+      g.give(1, g.add("broadcast_to", {db}, {{"shape", g.type(dy).shape.vector()}})[0]);
+    }
+  }
+
+  std::span<const Implementation* const> implementations() const override {
+    return kKernelImplementations;
+  }
+  double flops(const Call& call, std::span<const TensorType>) const override {
+    return dense_flops(call.input(0), last_size(call.input(0)), last_size(call.input(1)));
+  }
+};
+
+}  // namespace
+
+void add_dense_ops(OpList& ops) {
+  ops.push_back(std::make_unique<Dense>());
+  ops.push_back(std::make_unique<DenseBackwardInput>());
+  ops.push_back(std::make_unique<DenseBackwardKernel>());
+}
+
+}  // namespace cnnfast

@@ -1,0 +1,222 @@
+#include "cnnfast/plan.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/memory.h"
+#include "cnnfast/threads.h"
+#include "ops/op.h"
+#include "plan/arena.h"
+#include "plan/compile.h"
+
+namespace cnnfast {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+const char* split_name(Split split) {
+  return split == Split::single ? "single" : split == Split::rows ? "rows" : "free";
+}
+
+}  // namespace
+
+struct Plan::Impl {
+  CompiledPlan compiled;
+  std::shared_ptr<Arena> arena;
+  std::byte* persistent = nullptr;
+  std::vector<std::byte*> bases;  // by buffer
+  std::byte* arena_seen = nullptr;
+  std::vector<std::pair<int, int>> inputs, outputs;  // (buffer, index in the call)
+  std::vector<int> active;                           // steps of the short schedule
+  std::vector<int> guarded;                          // steps with a guard
+  Barrier barrier;
+  Isa isa = current_isa();
+
+  // State of the run in progress.
+  bool everything = true;
+  double* seconds = nullptr;  // profile: by step
+
+  Impl(CompiledPlan plan, std::shared_ptr<Arena> shared)
+      : compiled(std::move(plan)), arena(std::move(shared)), barrier(compiled.threads) {
+    persistent = allocate_aligned(compiled.persistent_bytes);
+    bases.assign(compiled.buffers.size(), nullptr);
+    for (std::size_t b = 0; b < compiled.buffers.size(); ++b) {
+      const Buffer& buffer = compiled.buffers[b];
+      const int i = static_cast<int>(b);
+      if (buffer.home == Home::persistent) bases[b] = persistent + buffer.offset;
+      if (buffer.home == Home::variable)
+        bases[b] = compiled.variables[static_cast<std::size_t>(buffer.index)]->data();
+      if (buffer.home == Home::input) inputs.emplace_back(i, buffer.index);
+      if (buffer.home == Home::output) outputs.emplace_back(i, buffer.index);
+    }
+    for (std::size_t c = 0; c < compiled.constants.size(); ++c)
+      if (!compiled.constants[c]->empty())
+        std::memcpy(bases[static_cast<std::size_t>(compiled.constant_buffers[c])],
+                    compiled.constants[c]->data(), compiled.constants[c]->size());
+    for (std::size_t s = 0; s < compiled.steps.size(); ++s)
+      (compiled.steps[s].guard < 0 ? active : guarded).push_back(static_cast<int>(s));
+  }
+  ~Impl() { free_aligned(persistent); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  std::uint64_t version(int variable) const {
+    return compiled.variables[static_cast<std::size_t>(variable)]->version();
+  }
+
+  bool packs_are_fresh() const {
+    return std::all_of(guarded.begin(), guarded.end(), [&](int s) {
+      const CompiledStep& step = compiled.steps[static_cast<std::size_t>(s)];
+      return step.packed_version == version(step.guard);
+    });
+  }
+
+  void walk(int thread, int threads) {
+    const Run run{bases.data()};
+    if (everything) {
+      for (std::size_t s = 0; s < compiled.steps.size(); ++s) {
+        const CompiledStep& step = compiled.steps[s];
+        if (step.barrier) barrier.wait();
+        const auto start = seconds ? Clock::now() : Clock::time_point{};
+        const bool fresh = step.guard >= 0 && step.packed_version == version(step.guard);
+        if (!fresh && (thread == 0 || step.spec.split != Split::single))
+          step.run(run, thread, step.spec.split == Split::single ? 1 : threads);
+        if (seconds && thread == 0)
+          seconds[s] = std::chrono::duration<double>(Clock::now() - start).count();
+      }
+      return;
+    }
+    for (const int s : active) {
+      const CompiledStep& step = compiled.steps[static_cast<std::size_t>(s)];
+      if (step.barrier_short) barrier.wait();
+      const auto start = seconds ? Clock::now() : Clock::time_point{};
+      if (thread == 0 || step.spec.split != Split::single)
+        step.run(run, thread, step.spec.split == Split::single ? 1 : threads);
+      if (seconds && thread == 0)
+        seconds[s] = std::chrono::duration<double>(Clock::now() - start).count();
+    }
+  }
+
+  void run(const void* const* in, void* const* out) {
+    const std::lock_guard<std::mutex> lock(arena->mutex());
+    arena->reserve(compiled.arena_bytes);
+    if (arena->data() != arena_seen || arena_seen == nullptr) {
+      arena_seen = arena->data();
+      for (std::size_t b = 0; b < compiled.buffers.size(); ++b)
+        if (compiled.buffers[b].home == Home::arena)
+          bases[b] = arena_seen + compiled.buffers[b].offset;
+    }
+    // Steps only read inputs; the table of bases is one type for all.
+    for (const auto& [buffer, i] : inputs)
+      bases[static_cast<std::size_t>(buffer)] =
+          const_cast<std::byte*>(static_cast<const std::byte*>(in[i]));
+    for (const auto& [buffer, i] : outputs)
+      bases[static_cast<std::size_t>(buffer)] = static_cast<std::byte*>(out[i]);
+    everything = !packs_are_fresh();
+    run_region(
+        compiled.threads,
+        [](void* self, int thread, int threads) {
+          static_cast<Impl*>(self)->walk(thread, threads);
+        },
+        this);
+    for (const int s : guarded) {
+      CompiledStep& step = compiled.steps[static_cast<std::size_t>(s)];
+      step.packed_version = version(step.guard);
+    }
+    for (const int v : compiled.updated) compiled.variables[static_cast<std::size_t>(v)]->bump();
+  }
+};
+
+Plan::Plan(const Graph& graph, const std::vector<ValueId>& outputs,
+           const std::vector<TensorType>& input_types, const PlanOptions& options,
+           std::shared_ptr<Arena> arena) {
+  impl_ = std::make_unique<Impl>(compile(graph, outputs, input_types, options),
+                                 arena ? std::move(arena) : make_arena());
+  const char* verbose = std::getenv("CNNFAST_VERBOSE");
+  if (verbose && std::strcmp(verbose, "0") != 0 && *verbose)
+    std::fprintf(stderr, "%s\n", explain().c_str());
+}
+
+Plan::~Plan() = default;
+
+const std::vector<TensorType>& Plan::input_types() const { return impl_->compiled.input_types; }
+const std::vector<TensorType>& Plan::output_types() const { return impl_->compiled.output_types; }
+void Plan::run(const void* const* inputs, void* const* outputs) { impl_->run(inputs, outputs); }
+std::int64_t Plan::arena_bytes() const { return impl_->compiled.arena_bytes; }
+std::int64_t Plan::persistent_bytes() const { return impl_->compiled.persistent_bytes; }
+int Plan::threads() const { return impl_->compiled.threads; }
+
+double Plan::flops() const {
+  double total = 0;
+  for (const NodeReport& node : impl_->compiled.nodes) total += node.flops;
+  return total;
+}
+
+std::vector<StepReport> Plan::steps() const {
+  const CompiledPlan& plan = impl_->compiled;
+  std::vector<StepReport> reports;
+  for (std::size_t s = 0; s < plan.steps.size(); ++s) {
+    const CompiledStep& step = plan.steps[s];
+    const NodeReport& node = plan.nodes[static_cast<std::size_t>(step.node)];
+    StepReport report;
+    report.op = node.op;
+    report.scope = node.scope;
+    report.implementation = node.implementation;
+    report.kernel = step.spec.name;
+    report.backward = node.backward;
+    report.split = split_name(step.spec.split);
+    report.barrier = step.barrier;
+    const bool last = s + 1 == plan.steps.size() || plan.steps[s + 1].node != step.node;
+    report.flops = last ? node.flops : 0;
+    report.bytes = last ? node.bytes : 0;
+    report.declined = node.declined;
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+std::vector<StepReport> Plan::profile(const void* const* inputs, void* const* outputs,
+                                      int repeats) {
+  if (repeats < 1 || repeats > 1000000)
+    value_error("profile: expected 1 to 1000000 repeats, got ", repeats);
+  std::vector<StepReport> reports = steps();
+  std::vector<double> seconds(reports.size(), 0.0);
+  std::vector<std::vector<double>> samples(reports.size());
+  run(inputs, outputs);
+  for (int i = 0; i < repeats; ++i) {
+    std::fill(seconds.begin(), seconds.end(), 0.0);
+    impl_->seconds = seconds.data();
+    run(inputs, outputs);
+    impl_->seconds = nullptr;
+    for (std::size_t s = 0; s < seconds.size(); ++s) samples[s].push_back(seconds[s]);
+  }
+  for (std::size_t s = 0; s < reports.size(); ++s) {
+    auto middle = samples[s].begin() + static_cast<std::ptrdiff_t>(samples[s].size() / 2);
+    std::nth_element(samples[s].begin(), middle, samples[s].end());
+    reports[s].seconds = *middle;
+  }
+  return reports;
+}
+
+std::string Plan::explain() const {
+  const CompiledPlan& plan = impl_->compiled;
+  std::ostringstream out;
+  out << "plan: " << name_of(impl_->isa) << ", " << plan.threads
+      << (plan.threads == 1 ? " thread, " : " threads, ") << plan.steps.size() << " steps, arena "
+      << plan.arena_bytes << " bytes, constants and packed weights " << plan.persistent_bytes
+      << " bytes\n";
+  for (const StepReport& step : steps()) {
+    out << (step.barrier ? "  | " : "    ") << (step.scope.empty() ? "-" : step.scope) << "  "
+        << step.op << ": " << step.implementation << " [" << step.kernel << ", " << step.split
+        << "]";
+    for (const std::string& reason : step.declined) out << "\n        not " << reason;
+    out << "\n";
+  }
+  return out.str();
+}
+
+}  // namespace cnnfast

@@ -1,0 +1,93 @@
+// One kernel call of a plan, and what an implementation uses to describe it.
+//
+// A plan run is one SPMD region: all threads walk the same list of steps; each step gives every
+// thread its share. Steps never open a parallel region, allocate, throw or call Python.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "cnnfast/graph.h"
+
+namespace cnnfast {
+
+// Where a buffer is: one of the run's base pointers plus an offset. base -1: absent.
+struct Slot {
+  std::int32_t base = -1;
+  std::int64_t offset = 0;
+  std::int64_t stride = 0;  // bytes between threads for per-thread scratch
+  bool present() const { return base >= 0; }
+};
+
+// What a step sees while it runs.
+struct Run {
+  std::byte* const* bases;
+
+  template <class T>
+  T* ptr(Slot s) const {
+    return s.base < 0 ? nullptr : reinterpret_cast<T*>(bases[s.base] + s.offset);
+  }
+  template <class T>
+  T* thread_ptr(Slot s, int thread) const {
+    return reinterpret_cast<T*>(bases[s.base] + s.offset + s.stride * thread);
+  }
+};
+
+using StepFunction = std::function<void(const Run&, int thread, int threads)>;
+
+// How a step divides its work; decides where barriers stand.
+enum class Split : std::uint8_t {
+  single,  // thread 0 does everything (tiny, or a reference)
+  rows,    // thread t owns rows split(rows, t, threads) of axis 0 of every operand that has that
+           // axis, reads and writes nothing else but operands no neighbour step writes
+  free     // any other division; barriers on both sides
+};
+
+struct StepSpec {
+  std::string name;  // kernel, for profiles: "direct 14x2"
+  Split split = Split::single;
+  std::int64_t rows = 0;  // for Split::rows
+};
+
+struct Range {
+  std::int64_t begin, end;
+  std::int64_t size() const { return end - begin; }
+};
+// Thread t's share of [0, total), boundaries at multiples of `grain`: the first ones get more.
+inline Range share(std::int64_t total, int thread, int threads, std::int64_t grain = 1) {
+  const std::int64_t blocks = (total + grain - 1) / grain;
+  const std::int64_t each = blocks / threads, more = blocks % threads;
+  const std::int64_t first = each * thread + (thread < more ? thread : more);
+  const std::int64_t last = first + each + (thread < more ? 1 : 0);
+  return {first * grain < total ? first * grain : total,
+          last * grain < total ? last * grain : total};
+}
+
+class StepBuilder {
+ public:
+  virtual ~StepBuilder() = default;
+
+  virtual Slot input(int i) = 0;              // absent when the node has no such input
+  virtual Slot output(int i = 0) = 0;         // always a buffer
+  virtual bool output_used(int i) const = 0;  // false: nobody reads it, need not be written
+
+  // Bytes alive during this node's steps only, 64-byte aligned, contents undefined. 64 bytes
+  // before and after every arena buffer may be read (not written) without a fault.
+  virtual Slot scratch(std::int64_t bytes) = 0;
+  virtual Slot scratch_per_thread(std::int64_t bytes_each) = 0;
+  // A buffer for input i in another layout (packed or transformed weights). When input i is a
+  // variable that this plan only reads, the buffer keeps its contents between runs and the
+  // pack_step below is skipped while the variable's version is the one last packed. Otherwise it
+  // is scratch and the pack_step runs every time.
+  virtual Slot packed(int input, std::int64_t bytes) = 0;
+
+  virtual void step(StepSpec spec, StepFunction run) = 0;
+  // A step that fills a packed() buffer from input i.
+  virtual void pack_step(int input, StepSpec spec, StepFunction run) = 0;
+
+  virtual int threads() const = 0;
+};
+
+}  // namespace cnnfast

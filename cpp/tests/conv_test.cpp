@@ -1,0 +1,210 @@
+// Every implementation of the three convolution passes against the definition in float64, at every
+// ISA this machine runs, with one, two and three threads.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cnnfast/error.h"
+#include "reference/conv2d.h"
+#include "reference/epilogue.h"
+#include "tests/conv_case.h"
+
+namespace cnnfast::testing {
+namespace {
+
+const std::vector<ConvCase>& cases() {
+  static const std::vector<ConvCase> list = {
+      // n h w c k kh kw sh sw padding pads dh dw groups activation bias
+      {1, 1, 1, 1, 1, 1, 1},
+      {2, 5, 7, 3, 5, 3, 3},
+      {3, 8, 8, 1, 6, 5, 5, 1, 1, "same", {}, 1, 1, 1, "tanh"},
+      {2, 28, 28, 1, 32, 3, 3, 1, 1, "valid", {}, 1, 1, 1, "relu"},
+      {4, 13, 13, 32, 64, 3, 3, 1, 1, "valid", {}, 1, 1, 1, "relu"},
+      {2, 14, 14, 6, 16, 5, 5, 1, 1, "valid", {}, 1, 1, 1, "sigmoid"},
+      {1, 14, 14, 24, 40, 3, 3, 1, 1, "same"},
+      {5, 7, 7, 33, 17, 3, 3, 1, 1, "same", {}, 1, 1, 1, "leaky_relu"},
+      {2, 27, 29, 19, 50, 5, 5, 1, 1, "same"},
+      {2, 23, 17, 3, 20, 7, 7, 2, 2, "same"},
+      {1, 35, 35, 3, 24, 11, 11, 4, 4, "valid"},
+      {3, 9, 9, 16, 48, 1, 1},
+      {2, 9, 10, 16, 33, 1, 1, 2, 2},
+      {7, 6, 5, 8, 8, 1, 1, 1, 1, "explicit", {1, 0, 2, 1}},
+      {2, 6, 6, 4, 4, 2, 2, 3, 3},                            // stride beyond the window
+      {2, 3, 3, 5, 7, 3, 3, 1, 1, "explicit", {4, 3, 5, 4}},  // pads beyond the window
+      {1, 1, 1, 16, 16, 3, 3, 1, 1, "same"},                  // 1x1 map
+      {20, 2, 2, 10, 20, 3, 3, 1, 1, "same"},
+      {3, 3, 3, 20, 36, 3, 3, 1, 1, "same"},
+      {2, 4, 4, 18, 32, 3, 3, 1, 1, "same"},
+      {2, 5, 5, 18, 32, 3, 3, 1, 1, "same"},
+      {2, 6, 6, 18, 32, 3, 3, 1, 1, "same"},
+      {2, 12, 11, 4, 9, 3, 3, 1, 1, "valid", {}, 2, 3},
+      {2, 12, 11, 4, 9, 3, 2, 2, 1, "same", {}, 2, 3},
+      {1, 17, 13, 6, 12, 3, 3, 3, 2, "explicit", {2, 1, 0, 3}, 2, 4},
+      {1, 12, 12, 4, 6, 3, 3, 2, 4, "explicit", {1, 2, 3, 4}, 2, 2},
+      {2, 10, 9, 12, 18, 3, 3, 1, 1, "same", {}, 1, 1, 3, "relu"},
+      {2, 10, 9, 12, 60, 3, 3, 2, 2, "same", {}, 1, 1, 2},
+      {2, 9, 9, 20, 20, 3, 3, 1, 1, "same", {}, 1, 1, 20, "relu"},  // depthwise
+      {2, 9, 9, 7, 21, 3, 3, 2, 2, "same", {}, 1, 1, 7},            // depthwise, multiplier 3
+      {1, 9, 9, 40, 40, 5, 3, 1, 1, "valid", {}, 2, 1, 40, "tanh"},
+      {0, 8, 8, 3, 4, 3, 3, 1, 1, "same"},  // empty batch
+      {9, 4, 4, 3, 2, 3, 3, 1, 1, "same", {}, 1, 1, 1, "linear", false},
+      {1, 20, 30, 64, 64, 3, 3, 1, 1, "same", {}, 1, 1, 1, "relu"},
+      {2, 16, 16, 64, 96, 3, 3, 1, 1, "same", {}, 1, 1, 1, "linear", false},
+      {1, 7, 7, 128, 160, 3, 3, 1, 1, "same"},
+      {1, 64, 40, 8, 16, 3, 3, 1, 1, "same"},
+      {2, 30, 31, 32, 32, 5, 5, 1, 1, "same", {}, 1, 1, 1, "relu"},
+      {3, 5, 9, 256, 40, 1, 1, 1, 1, "valid", {}, 1, 1, 1, "relu"},
+      {2, 6, 5, 256, 20, 3, 3, 1, 1, "same"},
+      {3, 1, 40, 16, 16, 1, 5, 1, 2, "same"},
+  };
+  return list;
+}
+
+// Expected outputs in float64, and for each the sum of the magnitudes of its terms: what a rounding
+// error is relative to.
+struct Expected {
+  std::vector<std::vector<double>> values, magnitudes;
+};
+
+Expected expect(const ConvCase& c, ConvPassKind kind, const std::vector<std::vector<float>>& in) {
+  const Conv2dShape s = c.shape();
+  const auto run = [&](auto change) {
+    std::vector<std::vector<double>> operands;
+    for (const auto& each : in) {
+      operands.emplace_back(each.begin(), each.end());
+      for (double& v : operands.back()) v = change(v);
+    }
+    const double* third = operands.size() == 3 ? operands[2].data() : nullptr;
+    std::vector<std::vector<double>> out(1);
+    if (kind == ConvPassKind::forward) {
+      out[0].resize(static_cast<std::size_t>(s.y().numel()));
+      reference::conv2d(s, operands[0].data(), operands[1].data(), third, out[0].data());
+    } else if (kind == ConvPassKind::backward_input) {
+      out[0].resize(static_cast<std::size_t>(s.x().numel()));
+      reference::conv2d_backward_input(s, operands[0].data(), operands[1].data(), out[0].data());
+    } else {
+      out[0].resize(static_cast<std::size_t>(s.w().numel()));
+      if (c.bias) out.emplace_back(static_cast<std::size_t>(s.k));
+      reference::conv2d_backward_kernel(s, operands[0].data(), operands[1].data(), out[0].data(),
+                                        c.bias ? out[1].data() : nullptr);
+    }
+    return out;
+  };
+  Expected e{run([](double v) { return v; }), run([](double v) { return std::fabs(v); })};
+  if (kind == ConvPassKind::forward) {
+    const Epilogue epilogue = epilogue_attributes("conv2d", {{"activation", c.activation}});
+    for (double& v : e.values[0])
+      v = reference::apply_activation(epilogue.activation, static_cast<double>(epilogue.alpha), v);
+  }
+  return e;
+}
+
+// Where the first value lies outside its tolerance; empty when none does.
+std::string first_difference(const std::vector<float>& got, const std::vector<double>& expected,
+                             const std::vector<double>& magnitude, double tolerance) {
+  for (std::size_t i = 0; i < got.size(); ++i)
+    if (!(std::fabs(got[i] - expected[i]) <= tolerance * magnitude[i] + 1e-37))
+      return concat("element ", i, ": got ", got[i], ", expected ", expected[i]);
+  return {};
+}
+
+void run_everywhere(const ConvCase& c, ConvPassKind kind) {
+  const ConvNode node(c, kind);
+  std::vector<std::vector<float>> values;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    values.push_back(
+        random_values<float>(node.inputs[i].shape.numel(), 7 + static_cast<unsigned>(i)));
+  const Expected expected = expect(c, kind, values);
+  for (const Isa isa : supported_isas())
+    for (const int threads : {1, 2, 3})
+      for (const Implementation* implementation : node.node.op->implementations()) {
+        const Problem problem = node.problem(isa, threads);
+        if (implementation->declines(problem)) continue;
+        const std::string what =
+            concat(kPassNames[static_cast<int>(kind)], " ", implementation->name(), " ",
+                   name_of(isa), " ", threads, " threads: ", c.str());
+        std::vector<std::unique_ptr<GuardedBuffer>> in, out;
+        std::vector<std::byte*> in_data, out_data;
+        for (const auto& each : values) {
+          in.push_back(std::make_unique<GuardedBuffer>(each.size() * sizeof(float)));
+          std::copy(each.begin(), each.end(), in.back()->as<float>());
+          in_data.push_back(in.back()->data());
+        }
+        for (const TensorType& type : node.outputs) {
+          out.push_back(std::make_unique<GuardedBuffer>(static_cast<std::size_t>(type.bytes())));
+          out_data.push_back(out.back()->data());
+        }
+        StepRunner runner(threads, in_data, out_data);
+        implementation->build(problem, runner);
+        runner.run();
+        // A Winograd tile mixes its outputs: an error is relative to the largest of them.
+        const bool mixes = implementation->name() == "winograd";
+        for (std::size_t i = 0; i < out.size(); ++i) {
+          const float* data = out[i]->as<float>();
+          const std::vector<float> got(data, data + expected.values[i].size());
+          std::vector<double> magnitudes = expected.magnitudes[i];
+          if (mixes && !magnitudes.empty())
+            std::fill(magnitudes.begin(), magnitudes.end(),
+                      *std::max_element(magnitudes.begin(), magnitudes.end()));
+          const std::string difference =
+              first_difference(got, expected.values[i], magnitudes, 2e-6);
+          ASSERT_EQ(difference, "") << what << ", output " << i;
+          ASSERT_TRUE(out[i]->intact()) << what << ", output " << i;
+        }
+        for (const auto& each : in) ASSERT_TRUE(each->intact()) << what;
+        ASSERT_TRUE(runner.intact()) << what << ", scratch";
+      }
+}
+
+class Conv2dGrid : public ::testing::TestWithParam<int> {};
+TEST_P(Conv2dGrid, AgreesWithItsDefinition) {
+  for (const ConvCase& c : cases()) run_everywhere(c, static_cast<ConvPassKind>(GetParam()));
+}
+INSTANTIATE_TEST_SUITE_P(Passes, Conv2dGrid, ::testing::Values(0, 1, 2),
+                         [](const auto& info) { return std::string(kPassNames[info.param]); });
+
+TEST(Conv2dTest, AZeroedResultIsRejected) {
+  const std::vector<double> expected = {0.5, -0.25}, magnitude = {1.0, 1.0};
+  EXPECT_EQ(first_difference({0.5f, -0.25f}, expected, magnitude, 2e-6), "");
+  EXPECT_NE(first_difference({0.0f, 0.0f}, expected, magnitude, 2e-6), "");
+  EXPECT_NE(first_difference({std::nanf(""), -0.25f}, expected, magnitude, 2e-6), "");
+}
+
+void expect_error(const Attributes& attributes, const Shape& x, const Shape& w,
+                  const std::string& part) {
+  try {
+    conv2d_shape("conv2d", attributes, x, w);
+    ADD_FAILURE() << "no error, expected: " << part;
+  } catch (const ValueError& error) {
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+}
+
+TEST(Conv2dTest, RefusesBadGeometry) {
+  const Shape x{2, 8, 8, 4}, w{3, 3, 4, 6};
+  using List = std::vector<std::int64_t>;
+  expect_error({}, x, {3, 3, 3, 6}, "input has 4 channels, kernel (3, 3, 3, 6)");
+  expect_error({}, x, {0, 3, 4, 6}, "each at least 1");
+  expect_error({{"groups", std::int64_t{0}}}, x, w, "groups must be at least 1, got 0");
+  expect_error({{"groups", std::int64_t{3}}}, x, {3, 3, 1, 6}, "does not divide");
+  expect_error({{"groups", std::int64_t{4}}}, x, {3, 3, 1, 6}, "does not divide");
+  expect_error({{"strides", List{0, 1}}}, x, w, "strides must be at least 1, got (0, 1)");
+  expect_error({{"strides", List{1}}}, x, w, "two integers");
+  expect_error({{"dilation", List{1, -2}}}, x, w, "dilation must be at least 1");
+  expect_error({{"dilation", List{4, 1}}}, x, w, "covers 9 places");
+  expect_error({{"padding", std::string("full")}}, x, w, "'valid', 'same' or 'explicit'");
+  expect_error({{"padding", std::string("explicit")}}, x, w, "pads=(top, bottom, left, right)");
+  expect_error({{"padding", std::string("explicit")}, {"pads", List{0, 0, -1, 0}}}, x, w,
+               "must not be negative");
+  expect_error({}, x, {9, 3, 4, 6}, "use a smaller window");
+}
+
+TEST(Conv2dTest, SymbolicSizesPassThrough) {
+  const Conv2dShape s =
+      conv2d_shape("conv2d", {{"padding", std::string("same")}}, {-1, -1, 9, 4}, {3, 3, 4, 6});
+  EXPECT_EQ(s.y(), (Shape{-1, -1, 9, 6}));
+}
+
+}  // namespace
+}  // namespace cnnfast::testing

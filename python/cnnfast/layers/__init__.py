@@ -1,0 +1,92 @@
+"""Layers: names, arguments, defaults and meanings of Keras; ``Layer`` to write your own.
+
+Images are (N, H, W, C); ``data_format="channels_first"`` is accepted where axes have a meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnfast import _resolve
+from cnnfast.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from cnnfast.layers.conv2d import Conv2D
+from cnnfast.layers.dense import Dense
+from cnnfast.layers.dropout import Dropout
+from cnnfast.layers.input_layer import Input, InputLayer
+from cnnfast.layers.layer import Layer
+from cnnfast.layers.merging import Add, Average, Maximum, Multiply, Subtract
+from cnnfast.layers.pooling import (
+    AveragePooling2D,
+    AvgPool2D,
+    GlobalAveragePooling2D,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    GlobalMaxPooling2D,
+    MaxPool2D,
+    MaxPooling2D,
+)
+from cnnfast.layers.rescaling import Rescaling
+from cnnfast.layers.reshaping import Flatten, Permute, Reshape, ZeroPadding2D
+
+Convolution2D = Conv2D
+
+__all__ = [
+    "ELU",
+    "Activation",
+    "Add",
+    "Average",
+    "AveragePooling2D",
+    "AvgPool2D",
+    "Conv2D",
+    "Convolution2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "LeakyReLU",
+    "MaxPool2D",
+    "MaxPooling2D",
+    "Maximum",
+    "Multiply",
+    "Permute",
+    "ReLU",
+    "Rescaling",
+    "Reshape",
+    "Softmax",
+    "Subtract",
+    "ZeroPadding2D",
+    "deserialize",
+    "serialize",
+]
+
+
+def table() -> dict[str, type[Layer]]:
+    """Names of the layer classes a model file may hold."""
+    found = {name: globals()[name] for name in __all__}
+    return {n: c for n, c in found.items() if isinstance(c, type) and c is not Layer}
+
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """Class name and configuration of a layer, without its weights."""
+    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+
+
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Layer:
+    """A new layer from :func:`serialize`.
+
+    Args:
+        custom_objects: your own classes by name; no other class is ever looked up or imported.
+
+    Raises:
+        ValueError: an unknown class, arguments that the class refuses.
+    """
+    found = _resolve.from_config("layer", config, {**table(), **(custom_objects or {})})
+    if not isinstance(found, Layer):
+        raise ValueError(f"layer: {config.get('class_name')!r} is not a Layer")
+    return found

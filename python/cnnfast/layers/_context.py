@@ -1,0 +1,110 @@
+"""What a layer's call is surrounded by: training or not, whose error it is, losses to collect."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class _State(threading.local):
+    training: bool | None = None
+    losses: list[Any] | None = None
+    weight_budget: list[int] | None = None
+
+
+_state = _State()
+
+
+@contextmanager
+def entered(training: bool | None) -> Iterator[bool]:
+    """Sets whether layers train; None keeps what surrounds. Yields the outcome."""
+    before = _state.training
+    mode = bool(before if training is None else training)
+    _state.training = mode
+    try:
+        yield mode
+    finally:
+        _state.training = before
+
+
+@contextmanager
+def labelled(label: str) -> Iterator[None]:
+    """Puts the layer in front of ValueErrors and TypeErrors that do not name one yet."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if getattr(error, "layer_label", None) or type(error) not in (ValueError, TypeError):
+            raise
+        text = str(error)
+        if text.startswith(label):
+            error.layer_label = label  # type: ignore[union-attr]
+            raise
+        named = type(error)(f"{label}: {text}")
+        named.layer_label = label  # type: ignore[union-attr]
+        raise named.with_traceback(error.__traceback__) from error
+
+
+@contextmanager
+def collected_losses() -> Iterator[list[Any]]:
+    """Collects what layers hand to ``add_loss`` inside."""
+    before = _state.losses
+    found: list[Any] = []
+    _state.losses = found
+    try:
+        yield found
+    finally:
+        _state.losses = before
+
+
+def add_loss(loss: Any) -> None:
+    """Keeps a loss if anybody collects."""
+    if _state.losses is not None:
+        _state.losses.append(loss)
+
+
+@contextmanager
+def weights_from_file(values: int) -> Iterator[None]:
+    """Weights made inside are zeros, and no more of them than ``values``.
+
+    A file that describes a layer of 10^12 weights and holds ten is refused before it is believed.
+    """
+    before = _state.weight_budget
+    _state.weight_budget = [values]
+    try:
+        yield
+    finally:
+        _state.weight_budget = before
+
+
+def first_value(
+    label: str,
+    name: str,
+    shape: Sequence[int],
+    dtype: str,
+    make: Callable[[Sequence[int], str], Any],
+) -> Array:
+    """The value a new weight begins with."""
+    budget = _state.weight_budget
+    if budget is None:
+        return np.asarray(make(shape, dtype), dtype)
+    count = 1
+    for size in shape:
+        count *= size
+    budget[0] -= count
+    if budget[0] < 0:
+        raise ValueError(
+            f"{label}: weight {name!r} of shape {tuple(shape)} is larger than what the file holds"
+        )
+    return np.zeros(shape, dtype)
+
+
+def inside() -> bool:
+    """Is a layer's call under way in this thread?"""
+    return _state.training is not None

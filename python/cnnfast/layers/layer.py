@@ -1,0 +1,382 @@
+"""What every layer is: weights made in ``build``, arithmetic written with ``ops`` in ``call``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnfast import _names, _trace, initializers, ops, regularizers
+from cnnfast.layers import _context
+from cnnfast.layers._arguments import layer_dtype, layer_shape
+
+Array = npt.NDArray[Any]
+Shape = tuple[int | None, ...]
+
+# Raised whenever a `trainable` changes anywhere: traced training graphs are looked up by it.
+structure_version = 0
+
+
+class Layer:
+    """A step of a network: on arrays it computes, on Tensors it traces.
+
+    Subclass it to write your own: make weights in ``build(input_shape)`` with ``add_weight``, write
+    ``call(x)`` or ``call(x, training=False)`` with ``cnnfast.ops``. The gradient comes by itself
+    and the layer runs inside the same plan as the built-in ones.
+
+    Args:
+        trainable: whether training changes its weights.
+        dtype: of weights and arithmetic, "float32" or "float64" (slow: for checks). None: float32.
+        name: None gives ``dense``, ``dense_1`` ... as Keras does.
+        input_shape: shape of one sample, for the first layer of a ``Sequential``.
+        batch_input_shape: the same with the batch in front.
+        input_dim: the same as ``input_shape=(input_dim,)``.
+
+    Raises:
+        TypeError: an unknown argument.
+
+    >>> import numpy as np
+    >>> import cnnfast
+    >>> class Scale(cnnfast.layers.Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight((input_shape[-1],), "ones", name="factor")
+    ...
+    ...     def call(self, x):
+    ...         return cnnfast.ops.multiply(x, self.factor)
+    >>> Scale()(np.array([[1.0, 2.0]], "float32"))
+    array([[1., 2.]], dtype=float32)
+    """
+
+    _layers: list[Layer]
+    _weights: list[_trace.Variable]
+    _penalties: list[tuple[_trace.Variable, Callable[[Any], Any]]]
+    _call_takes_training: bool
+
+    # Inputs are converted to the layer's dtype; a layer on integers (an embedding) says False.
+    autocast = True
+
+    def __init__(
+        self,
+        *,
+        trainable: bool = True,
+        dtype: str | None = None,
+        name: str | None = None,
+        input_shape: Sequence[int | None] | None = None,
+        batch_input_shape: Sequence[int | None] | None = None,
+        input_dim: int | None = None,
+        **unknown: Any,
+    ) -> None:
+        self._start()
+        class_name = type(self).__name__
+        if unknown:
+            raise TypeError(f"{class_name}: unknown argument {sorted(unknown)[0]!r}")
+        if name is not None and not (isinstance(name, str) and name and "/" not in name):
+            raise ValueError(f"{class_name}: name must be a string without '/', got {name!r}")
+        self.name = _names.automatic_name(class_name) if name is None else name
+        self.dtype = layer_dtype(self.label, dtype)
+        self._trainable = bool(trainable)
+        self._declared_shape: Shape | None = None
+        if batch_input_shape is not None:
+            self._declared_shape = layer_shape(self.label, "batch_input_shape", batch_input_shape)
+        elif input_shape is not None:
+            if isinstance(input_shape, int):
+                input_shape = (input_shape,)
+            self._declared_shape = (None, *layer_shape(self.label, "input_shape", input_shape))
+        elif input_dim is not None:
+            self._declared_shape = (None, *layer_shape(self.label, "input_dim", (input_dim,)))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        build = cls.__dict__.get("build")
+        if build is not None:
+            # Whoever calls `layer.build(shape)` has built it: the first call must not do it again.
+            @functools.wraps(build)
+            def built(self: Layer, *args: Any, **kwargs: Any) -> None:
+                build(self, *args, **kwargs)
+                self.built = True
+
+            cls.build = built  # type: ignore[method-assign]
+
+    # ---- to override --------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights. ``input_shape`` starts with the batch, which is None.
+
+        Called once, before the first call; a list of shapes for a layer with several inputs.
+        """
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The arithmetic, written with ``cnnfast.ops``."""
+        raise NotImplementedError(
+            f"{self.label}: define call(self, x) or call(self, x, training=False)"
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The output's shape for an input's shape, batch included. Builds the layer if need be."""
+        several = bool(input_shape) and isinstance(input_shape[0], (tuple, list))
+        trace = _trace.Trace()
+        shapes = [tuple(shape) for shape in (input_shape if several else [input_shape])]
+        tensors = [trace.input(shape, self.dtype) for shape in shapes]
+        output = self(tensors if several else tensors[0])
+        if isinstance(output, (list, tuple)):
+            return [tuple(one.shape) for one in output]
+        return tuple(output.shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make the layer again, as JSON can hold them. Subclasses add theirs."""
+        config: dict[str, Any] = {"name": self.name, "trainable": self._trainable}
+        if self.dtype != "float32":
+            config["dtype"] = self.dtype
+        if self._declared_shape is not None:
+            config["batch_input_shape"] = list(self._declared_shape)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Layer:
+        """A new layer, with weights of its own, from what ``get_config`` gave."""
+        return cls(**config)
+
+    # ---- calling ------------------------------------------------------------------------------
+
+    def __call__(self, inputs: Any, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
+        """Builds the layer if it is not, then calls it.
+
+        Args:
+            inputs: an array, a Tensor, or a list of them for layers with several inputs.
+            training: whether dropout and the like act; None takes the surrounding layer's.
+
+        Raises:
+            ValueError, TypeError: the message starts with the layer's class and name.
+        """
+        self._check_started()
+        with _context.labelled(self.label):
+            inputs = self._convert(inputs)
+            if not self.built:
+                self._build_once(shape_of(inputs))
+            with _context.entered(training) as mode, _trace.scope(self.label):
+                if self._takes_training():
+                    kwargs["training"] = mode
+                return self.call(inputs, *args, **kwargs)
+
+    @property
+    def label(self) -> str:
+        """How messages call the layer: ``Conv2D 'conv2d_1'``."""
+        return f"{type(self).__name__} {self.name!r}"
+
+    def _convert(self, inputs: Any) -> Any:
+        if isinstance(inputs, (list, tuple)) and inputs and not np.isscalar(inputs[0]):
+            if any(isinstance(x, (np.ndarray, _trace.Tensor)) for x in inputs):
+                return [self._convert(x) for x in inputs]
+        if not isinstance(inputs, (np.ndarray, _trace.Tensor, _trace.Variable)):
+            inputs = np.asarray(inputs)
+        if isinstance(inputs, np.ndarray) and inputs.dtype.kind not in "fiub":
+            raise TypeError(f"expected numbers, got an input of dtype {inputs.dtype}")
+        if self.autocast and str(inputs.dtype) != self.dtype:
+            return ops.cast(inputs, self.dtype)
+        return inputs
+
+    def _build_once(self, input_shape: Any) -> None:
+        with _context.labelled(self.label):
+            self.build(input_shape)
+        self.built = True
+
+    @classmethod
+    def _takes_training(cls) -> bool:
+        known = cls.__dict__.get("_call_takes_training")
+        if known is None:
+            parameters = inspect.signature(cls.call).parameters
+            known = "training" in parameters and cls.call is not Layer.call
+            cls._call_takes_training = known
+        return bool(known)
+
+    # ---- weights ------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape: Sequence[int] | None = None,
+        initializer: Any = None,
+        dtype: str | None = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        name: str | None = None,
+    ) -> _trace.Variable:
+        """A new weight of the layer.
+
+        Args:
+            shape: () by default: a scalar.
+            initializer: name, class, instance or function; None is glorot_uniform (zeros for
+                integers).
+            dtype: None: the layer's.
+            trainable: whether the optimizer changes it.
+            regularizer: a penalty on it that training adds to the loss.
+            name: None: ``variable``, ``variable_1`` ...
+
+        Raises:
+            ValueError: a shape with unknown or negative sizes.
+        """
+        self._check_started()
+        if isinstance(shape, str):
+            raise TypeError(f"{self.label}: add_weight(shape, ...) got the string {shape!r} first")
+        sizes = layer_shape(self.label, f"shape of weight {name!r}", shape or ())
+        if None in sizes:
+            raise ValueError(
+                f"{self.label}: weight {name!r} needs a shape without None, got {sizes}; "
+                "give the model's input_shape in full"
+            )
+        known = tuple(int(size) for size in sizes if size is not None)
+        kind = dtype or self.dtype
+        if name is None:
+            count = sum(weight.name.startswith("variable") for weight in self._weights)
+            name = f"variable_{count}" if count else "variable"
+        make = initializers.get(
+            initializer or ("glorot_uniform" if kind.startswith("float") else "zeros")
+        )
+        value = _context.first_value(self.label, name, known, kind, make)
+        if value.shape != known:
+            raise ValueError(
+                f"{self.label}: the initializer of {name!r} gave {value.shape}, expected {known}"
+            )
+        weight = _trace.Variable(value, name=name, trainable=trainable)
+        self._weights.append(weight)
+        penalty = regularizers.get(regularizer)
+        if penalty is not None:
+            self._penalties.append((weight, penalty))
+        return weight
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; setting it reaches all layers inside."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        global structure_version
+        structure_version += 1
+        for layer in self.flatten_layers():
+            layer._trainable = bool(value)
+
+    def flatten_layers(self) -> Iterator[Layer]:
+        """The layer itself and every layer inside it, in the order they were made."""
+        yield self
+        for layer in self._layers:
+            yield from layer.flatten_layers()
+
+    @property
+    def weights(self) -> list[_trace.Variable]:
+        """All weights, those of the layers inside too, in the order they were made."""
+        return _unique(w for layer in self.flatten_layers() for w in layer._weights)
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[_trace.Variable]:
+        """The weights that training changes."""
+        return _unique(
+            w
+            for layer in self.flatten_layers()
+            if layer._trainable
+            for w in layer._weights
+            if w.trainable
+        )
+
+    @property
+    def non_trainable_weights(self) -> list[_trace.Variable]:
+        """The weights that training leaves alone."""
+        changed = {id(w) for w in self.trainable_weights}
+        return [w for w in self.weights if id(w) not in changed]
+
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all weights."""
+        return [np.array(weight.numpy()) for weight in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Writes all weights, in the order of ``weights``.
+
+        Raises:
+            ValueError: another number of arrays, or other shapes; nothing is written then.
+        """
+        mine = self.weights
+        if len(weights) != len(mine):
+            raise ValueError(
+                f"{self.label}: set_weights expected {len(mine)} arrays, got {len(weights)}; "
+                "a model must be built before its weights can be set"
+            )
+        arrays = [np.asarray(weight) for weight in weights]
+        for variable, array in zip(mine, arrays, strict=True):
+            if tuple(variable.shape) != array.shape:
+                raise ValueError(
+                    f"{self.label}: set_weights expected shape {tuple(variable.shape)} for "
+                    f"{variable.name!r}, got {array.shape}"
+                )
+        for variable, array in zip(mine, arrays, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """The number of values in all weights."""
+        return sum(int(np.prod(weight.shape, dtype=np.int64)) for weight in self.weights)
+
+    # ---- losses -------------------------------------------------------------------------------
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds a scalar to the loss of the training step that is being traced.
+
+        To be called in ``call``; outside of training it does nothing.
+        """
+        _context.add_loss(loss)
+
+    def penalties(self) -> list[tuple[_trace.Variable, Callable[[Any], Any]]]:
+        """(weight, regulariser) of this layer and those inside."""
+        return [found for layer in self.flatten_layers() for found in layer._penalties]
+
+    @property
+    def losses(self) -> list[Any]:
+        """The present values of the weights' regularisers."""
+        return [penalty(weight.numpy()) for weight, penalty in self.penalties()]
+
+    # ---- attributes ---------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        # Written past __setattr__, which needs them; harmless when a subclass sets an attribute
+        # before it calls super().__init__().
+        if "_layers" not in self.__dict__:
+            object.__setattr__(self, "_layers", [])
+            object.__setattr__(self, "_weights", [])
+            object.__setattr__(self, "_penalties", [])
+            object.__setattr__(self, "built", False)
+
+    def _check_started(self) -> None:
+        if "name" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__ must call super().__init__(**kwargs) first"
+            )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_"):
+            self._start()
+            found = value if isinstance(value, (list, tuple)) else (value,)
+            for one in found:
+                if isinstance(one, Layer) and all(one is not known for known in self._layers):
+                    self._layers.append(one)
+        object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def shape_of(inputs: Any) -> Any:
+    """The shape handed to ``build``: the batch is None, other sizes as they are."""
+    if isinstance(inputs, list):
+        return [shape_of(x) for x in inputs]
+    shape = tuple(inputs.shape)
+    return (None, *shape[1:]) if shape else ()
+
+
+def _unique(weights: Iterator[_trace.Variable]) -> list[_trace.Variable]:
+    return list({id(weight): weight for weight in weights}.values())

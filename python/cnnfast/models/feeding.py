@@ -1,0 +1,330 @@
+"""Arrays a model is fed: checked and made into what a plan takes, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnfast import _core
+
+if TYPE_CHECKING:
+    from cnnfast.models.compiled import Compiled
+    from cnnfast.models.model import Model
+    from cnnfast.models.network import Network
+    from cnnfast.models.programs import Spec
+
+Array = npt.NDArray[Any]
+
+_TAKEN = frozenset({"float32", "float64", "int32", "int64", "uint8", "bool"})
+
+
+@dataclass
+class Feed:
+    """x, y and weights of one length, C-contiguous, of dtypes the core takes."""
+
+    x: Array
+    y: Array | None = None
+    weights: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def arrays(self) -> list[Array]:
+        """Those that are there, in the order of a plan's inputs."""
+        return [a for a in (self.x, self.y, self.weights) if a is not None]
+
+    def specs(self) -> tuple[Spec, Spec | None, Spec | None]:
+        """(shape of one sample, dtype) of x, y and weights."""
+        return spec(self.x), spec_or_none(self.y), spec_or_none(self.weights)
+
+    def taken(self, order: Array) -> Feed:
+        """A copy with the samples of these indices."""
+        return Feed(
+            self.x[order],
+            None if self.y is None else self.y[order],
+            None if self.weights is None else self.weights[order],
+        )
+
+    def rows(self, start: int, stop: int) -> Feed:
+        """A part of it, without a copy."""
+        return Feed(
+            self.x[start:stop],
+            None if self.y is None else self.y[start:stop],
+            None if self.weights is None else self.weights[start:stop],
+        )
+
+
+def spec(array: Array) -> Spec:
+    """(shape of one sample, dtype)."""
+    return array.shape[1:], array.dtype.name
+
+
+def spec_or_none(array: Array | None) -> Spec | None:
+    """The same, None for nothing."""
+    return None if array is None else spec(array)
+
+
+def numbers(label: str, name: str, value: Any) -> Array:
+    """An array of a dtype the core takes, C-contiguous; others are converted by NumPy.
+
+    Raises:
+        TypeError: no array, or one that does not hold numbers.
+        ValueError: ragged lists.
+    """
+    if value is None:
+        raise TypeError(f"{label}: {name} is missing (None); pass an array")
+    if isinstance(value, (str, bytes, dict, set)) or callable(value):
+        raise TypeError(f"{label}: {name} must be an array, got {type(value).__name__}")
+    if isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], np.ndarray):
+        value = value[0]
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"{label}: {name} cannot be made into an array: {error}; "
+            "all samples must have one shape"
+        ) from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{label}: {name} must hold numbers, got dtype {array.dtype}; "
+            f"convert it first, e.g. {name}.astype('float32')"
+        )
+    if array.ndim == 0:
+        raise ValueError(f"{label}: {name} must have a batch axis, got a single number")
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.name not in _TAKEN:
+        array = _converted(label, name, array)
+    return np.ascontiguousarray(array)
+
+
+def _converted(label: str, name: str, array: Array) -> Array:
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    if array.dtype.name == "uint64" and array.size and int(array.max()) >= 2**63:
+        raise ValueError(f"{label}: {name} holds {int(array.max())}, beyond 64-bit integers")
+    return array.astype(np.int64 if array.dtype.itemsize >= 4 else np.int32)
+
+
+def model_input(model: Network, value: Any, *, empty: bool = False) -> Array:
+    """The array a model's plan takes; builds the model from it if it has no shape yet.
+
+    A missing or superfluous axis of size 1 at the end is added or taken away, as in Keras.
+
+    Raises:
+        ValueError: another rank or shape than the model's input, no samples.
+        TypeError: no numbers.
+    """
+    array = numbers(model.label, "x", value)
+    if len(array) == 0 and not empty:
+        raise ValueError(f"{model.label}: x has no samples, got shape {array.shape}")
+    if not model.built:
+        model._build_once((None, *array.shape[1:]))
+    expected = model.known_input_shape
+    if expected is None:
+        return array
+    want = expected[1:]
+    if array.ndim == len(want) and want and want[-1] == 1:
+        array = array.reshape((*array.shape, 1))
+    elif array.ndim == len(want) + 2 and array.shape[-1] == 1:
+        array = array.reshape(array.shape[:-1])
+    got = array.shape[1:]
+    if len(got) != len(want) or any(w not in (None, g) for w, g in zip(want, got, strict=True)):
+        raise ValueError(
+            f"{model.label}: expected x of shape {expected}, got {np.shape(value)}; "
+            + _shape_advice(want, got)
+        )
+    return array
+
+
+def _shape_advice(want: tuple[int | None, ...], got: tuple[int, ...]) -> str:
+    if len(got) == len(want) - 1 and tuple(want[: len(got)]) != got and tuple(want) == got:
+        return "add the batch axis with x[None]"
+    if len(got) + 1 == len(want) or (len(got) and len(got) < len(want)):
+        return "an axis is missing: x[None] adds the batch, x[..., None] the channels"
+    if len(got) == len(want) == 3 and (got[2], got[0], got[1]) == tuple(want):
+        return "move the channels first with x.transpose(0, 3, 1, 2)"
+    if len(got) == len(want) == 3 and (got[1], got[2], got[0]) == tuple(want):
+        return "move the channels last with x.transpose(0, 2, 3, 1)"
+    return "reshape x, or give the model another input_shape"
+
+
+def training_feed(
+    model: Network,
+    compiled: Compiled,
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    names: tuple[str, str] = ("x", "y"),
+) -> Feed:
+    """Checked x, y and weights for training or evaluation.
+
+    Raises:
+        ValueError, TypeError: see ``model_input``; labels out of range, other lengths.
+    """
+    array = model_input(model, x)
+    if y is None:
+        if compiled.loss is not None:
+            raise TypeError(f"{model.label}: {names[1]} is missing (None); pass the targets")
+        return Feed(array)
+    target = numbers(model.label, names[1], y)
+    if len(target) != len(array):
+        raise ValueError(
+            f"{model.label}: {names[0]} has {len(array)} samples, {names[1]} has {len(target)}; "
+            "they must be as many"
+        )
+    target = _target(model, compiled, target, names[1])
+    weights = None
+    if sample_weight is not None:
+        weights = _sample_weights(model.label, sample_weight, target)
+    return with_class_weights(model, Feed(array, target, weights), class_weight)
+
+
+def with_class_weights(model: Network, feed: Feed, class_weight: Any) -> Feed:
+    """The feed with its weights multiplied by those of the classes.
+
+    Raises:
+        TypeError, ValueError: no ``{class: weight}``, classes that the model has not.
+    """
+    if class_weight is None or feed.y is None:
+        return feed
+    weights = _class_weights(model.label, class_weight, feed.y, model.output_classes)
+    if feed.weights is not None:
+        weights = feed.weights * weights
+    return Feed(feed.x, feed.y, np.ascontiguousarray(weights))
+
+
+def gives_batches(x: Any, y: Any) -> bool:
+    """Whether x is an iterable of batches and no array: a generator, or a sequence of them."""
+    if y is not None or hasattr(x, "shape") or isinstance(x, (list, tuple, str, bytes, dict)):
+        return False
+    return any(hasattr(x, name) for name in ("__iter__", "__next__", "__getitem__"))
+
+
+def batch_feeds(model: Model, data: Any, class_weight: Any) -> Iterator[Feed]:
+    """Checked batches of an iterable of ``(x, y)`` or ``(x, y, sample_weight)``.
+
+    Raises:
+        TypeError: batches of another kind.
+    """
+    items = iter(data) if hasattr(data, "__iter__") else (data[i] for i in range(len(data)))
+    for batch in items:
+        if not isinstance(batch, (tuple, list)) or not 2 <= len(batch) <= 3:
+            raise TypeError(
+                f"{model.label}: batches must be (x, y) or (x, y, sample_weight), "
+                f"got {type(batch).__name__}"
+            )
+        weights = batch[2] if len(batch) == 3 else None
+        yield training_feed(model, model.compiled, batch[0], batch[1], weights, class_weight)
+
+
+def _target(model: Network, compiled: Compiled, y: Array, name: str) -> Array:
+    output = model.known_output_shape
+    if output is None or compiled.loss is None or compiled.sparse_targets is None:
+        return y
+    loss = compiled.loss.name
+    if compiled.sparse_targets:
+        return _labels(model.label, loss, y, output, name)
+    want = output[1:]
+    if y.shape[1:] != want and want and want[-1] == 1 and y.ndim == len(want):
+        y = y.reshape((*y.shape, 1))
+    elif y.ndim == len(want) + 2 and y.shape[-1] == 1:
+        y = y.reshape(y.shape[:-1])
+    got = y.shape[1:]
+    fits = len(got) == len(want) and all(w in (None, g) for w, g in zip(want, got, strict=True))
+    if not fits:
+        advice = "give targets of the output's shape"
+        if loss == "categorical_crossentropy" and (y.ndim == len(want) or got[-1:] == (1,)):
+            advice = (
+                "for integer labels use loss='sparse_categorical_crossentropy' "
+                f"or utils.to_categorical({name}, {want[-1]})"
+            )
+        raise ValueError(
+            f"{model.label}: {loss} expects {name} of shape {output}, got {y.shape}; {advice}"
+        )
+    return y
+
+
+def _labels(label: str, loss: str, y: Array, output: tuple[int | None, ...], name: str) -> Array:
+    classes = output[-1]
+    if y.ndim == len(output) and y.shape[-1] == 1:
+        y = y.reshape(y.shape[:-1])
+    want = output[:-1]
+    if y.ndim != len(want) or any(
+        w not in (None, g) for w, g in zip(want[1:], y.shape[1:], strict=True)
+    ):
+        advice = "give one integer a sample"
+        if y.ndim == len(output) and y.shape[-1] == classes:
+            advice = "for one-hot targets use loss='categorical_crossentropy'"
+        raise ValueError(
+            f"{label}: {loss} expects integer labels {name} of shape {want}, "
+            f"got {y.shape}; {advice}"
+        )
+    if y.dtype.kind == "f":
+        whole = y.astype(np.int64)
+        if not np.array_equal(whole, y):
+            raise ValueError(f"{label}: {loss} expects whole numbers as labels, {name} has others")
+        y = whole
+    elif y.dtype == np.bool_:
+        y = y.astype(np.uint8)
+    least, most = _core.label_range(y)
+    if classes is not None and (least < 0 or most >= classes):
+        wrong = least if least < 0 else most
+        raise ValueError(
+            f"{label}: labels in {name} must be in 0..{classes - 1} for {classes} outputs, "
+            f"got {wrong}; correct the labels or give the last layer more units"
+        )
+    return y
+
+
+def _sample_weights(label: str, sample_weight: Any, y: Array) -> Array:
+    weights = numbers(label, "sample_weight", sample_weight).astype(np.float32, copy=False)
+    if len(weights) != len(y):
+        raise ValueError(
+            f"{label}: sample_weight has {len(weights)} values, y has {len(y)} samples; "
+            "give one weight a sample"
+        )
+    if weights.ndim == 2 and weights.shape[1] == 1:
+        weights = weights.reshape(-1)
+    return weights
+
+
+def _class_weights(label: str, class_weight: Any, y: Array, classes: int | None) -> Array:
+    if not hasattr(class_weight, "items"):
+        raise TypeError(f"{label}: class_weight must be {{class: weight}}, got {class_weight!r}")
+    if y.ndim == 2 and y.shape[1] > 1:
+        labels = y.argmax(axis=1)
+    elif y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1):
+        labels = y.reshape(-1).astype(np.int64)
+    else:
+        raise ValueError(
+            f"{label}: class_weight needs one class a sample, y has shape {y.shape}; "
+            "use sample_weight"
+        )
+    found = np.ones(len(labels), np.float32)
+    for key, weight in class_weight.items():
+        if isinstance(key, bool) or not isinstance(key, (int, np.integer)):
+            raise TypeError(f"{label}: class_weight has the key {key!r}, expected class numbers")
+        if key < 0 or (classes is not None and classes > 1 and key >= classes):
+            raise ValueError(f"{label}: class_weight has class {key}, the model has {classes}")
+        found[labels == key] = weight
+    return found
+
+
+def whole_number(label: str, name: str, value: Any, least: int = 1) -> int:
+    """An integer argument of fit and the like.
+
+    Raises:
+        TypeError: no integer.
+        ValueError: below ``least``.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{label}: {name} must be an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"{label}: {name} must be at least {least}, got {value}")
+    return int(value)

@@ -1,0 +1,330 @@
+"""The loop of ``fit``: checks first, then epochs of one call of the core a step."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnfast import _random
+from cnnfast.callbacks.callback import CallbackList
+from cnnfast.callbacks.history import History
+from cnnfast.callbacks.logs import Figures
+from cnnfast.models.compiled import HostMeter, Meter
+from cnnfast.models.feeding import (
+    Feed,
+    batch_feeds,
+    gives_batches,
+    training_feed,
+    whole_number,
+    with_class_weights,
+)
+from cnnfast.models.programs import Signature
+from cnnfast.models.progress import Silent, make_bar, verbosity
+
+if TYPE_CHECKING:
+    from cnnfast.models.model import Model
+
+Array = npt.NDArray[Any]
+
+
+@dataclass
+class FitArguments:
+    """The arguments of ``Model.fit`` besides the data."""
+
+    batch_size: int | None
+    epochs: int
+    verbose: Any
+    callbacks: Any
+    validation_split: float
+    validation_data: Any
+    shuffle: bool
+    class_weight: Any
+    sample_weight: Any
+    initial_epoch: int
+    steps_per_epoch: int | None
+    validation_steps: int | None
+    validation_batch_size: int | None
+    validation_freq: Any
+    validation_shuffle: bool
+
+
+def fit(model: Model, x: Any, y: Any, a: FitArguments) -> History:
+    """See ``Model.fit``."""
+    label = model.label
+    compiled = model.compiled
+    epochs = whole_number(label, "epochs", a.epochs, 0)
+    first = whole_number(label, "initial_epoch", a.initial_epoch, 0)
+    size = 32 if a.batch_size is None else whole_number(label, "batch_size", a.batch_size)
+    steps = a.steps_per_epoch
+    if steps is not None:
+        steps = whole_number(label, "steps_per_epoch", steps)
+    verbose = verbosity(label, a.verbose)
+    due = _validation_due(label, a.validation_freq)
+
+    runner: _Arrays | _Batches
+    held: Feed | None = None
+    if gives_batches(x, y):
+        for name, value in (
+            ("validation_split", a.validation_split),
+            ("sample_weight", a.sample_weight),
+        ):
+            if value is not None and not (isinstance(value, float) and value == 0.0):
+                raise ValueError(f"{label}: {name} needs arrays, x is {type(x).__name__}")
+        runner = _Batches(model, x, steps, a.class_weight)
+    else:
+        feed = training_feed(model, compiled, x, y, a.sample_weight)
+        if a.validation_data is None:
+            feed, held = _split(model, feed, a.validation_split, a.validation_shuffle)
+        # Class weights are for training alone, as in Keras.
+        feed = with_class_weights(model, feed, a.class_weight)
+        runner = _Arrays(model, feed, size, steps, a.shuffle)
+    validate = _validation(model, a, held, size)
+
+    history = History()
+    model.history = history
+    hooks = CallbackList(
+        label,
+        [*_listed(a.callbacks), history],
+        model,
+        {"epochs": epochs, "steps": runner.steps, "verbose": verbose},
+    )
+    model.stop_training = False
+    hooks("on_train_begin")
+    logs: Figures[Any] = Figures()
+    try:
+        for epoch in range(first, epochs):
+            hooks("on_epoch_begin", epoch, {})
+            bar = make_bar(verbose, runner.steps, f"Epoch {epoch + 1}/{epochs}")
+            try:
+                logs = Figures(runner.epoch(hooks, bar))
+                if validate is not None and due(epoch + 1):
+                    found = validate(hooks)
+                    logs.update({f"val_{name}": value for name, value in found.items()})
+                bar.close(logs)
+            finally:
+                bar.abandon()
+            hooks("on_epoch_end", epoch, logs)
+            if model.stop_training:
+                break
+    finally:
+        # After an interrupt too: files are closed, best weights restored.
+        hooks("on_train_end", logs)
+    return history
+
+
+class _Arrays:
+    """Epochs over arrays: the plan gathers each batch by its indices."""
+
+    def __init__(
+        self, model: Model, feed: Feed, size: int, steps: int | None, shuffle: bool
+    ) -> None:
+        self._model = model
+        self._shuffle = bool(shuffle)
+        self._size = size
+        count = len(feed)
+        self._limit = count if steps is None else min(count, steps * size)
+        self._order = np.arange(count, dtype=np.int64)
+        self.steps = -(-self._limit // size)
+        full, rest = divmod(self._limit, size)
+        self._full = full
+        self._rest = rest
+        signature = Signature("fit", *feed.specs())
+        programs = model._programs
+        arrays = feed.arrays()
+        program = programs.program(signature)
+        self._meter = Meter(model.compiled, program.totals, feed.weights is not None)
+        # Bound once: a step in the loop is one slice and one call.
+        self._run = _bound(programs.plan(signature, count, size).run, arrays) if full else None
+        self._run_rest = _bound(programs.plan(signature, count, rest).run, arrays) if rest else None
+
+    def epoch(self, hooks: CallbackList, bar: Silent) -> dict[str, float]:
+        """Trains one epoch; the figures of all its batches."""
+        if self._shuffle:
+            self._order = _random.generator().permutation(len(self._order))
+        self._meter.reset()
+        if hooks.wants_batches:
+            return self._watched(hooks, bar)
+        order, size, run, meter = self._order, self._size, self._run, self._meter
+        clock = time.perf_counter
+        drained = 0
+        if run is not None:
+            due = bar.due
+            for step in range(self._full):
+                run(order[step * size : (step + 1) * size])
+                if clock() >= due:
+                    meter.drain(step + 1 - drained, size)
+                    drained = step + 1
+                    bar.step(drained, meter.logs)
+                    due = bar.due
+        meter.drain(self._full - drained, size)
+        if self._run_rest is not None:
+            self._run_rest(order[self._full * size : self._limit])
+            meter.drain(1, self._rest)
+        bar.step(self.steps, meter.logs)
+        return meter.logs()
+
+    def _watched(self, hooks: CallbackList, bar: Silent) -> dict[str, float]:
+        """The same with hooks around every batch, which read the running figures."""
+        meter = self._meter
+        for step in range(self.steps):
+            hooks("on_train_batch_begin", step, {})
+            rows = self._order[step * self._size : min((step + 1) * self._size, self._limit)]
+            run = self._run if len(rows) == self._size else self._run_rest
+            assert run is not None
+            run(rows)
+            meter.drain(1, len(rows))
+            hooks("on_train_batch_end", step, Figures(meter.logs()))
+            bar.step(step + 1, meter.logs)
+            if self._model.stop_training:
+                break
+        return meter.logs()
+
+
+class _Batches:
+    """Epochs over an iterable of batches."""
+
+    def __init__(self, model: Model, data: Any, steps: int | None, class_weight: Any) -> None:
+        self._model = model
+        self._data = data
+        self._class_weight = class_weight
+        self._once = hasattr(data, "__next__")
+        if steps is None and hasattr(data, "__len__"):
+            steps = len(data)
+        self.steps = steps
+        self._iterator: Iterator[Feed] | None = None
+
+    def epoch(self, hooks: CallbackList, bar: Silent) -> dict[str, float]:
+        """Trains on one pass, or on ``steps_per_epoch`` batches of an iterator that goes on."""
+        model = self._model
+        meter = HostMeter(model.compiled)
+        if self._iterator is None or not self._once:
+            self._iterator = batch_feeds(model, self._data, self._class_weight)
+        done = 0
+        while self.steps is None or done < self.steps:
+            feed = next(self._iterator, None)
+            if feed is None:
+                break
+            if hooks.wants_batches:
+                hooks("on_train_batch_begin", done, {})
+            plan = model._programs.plan(Signature("train", *feed.specs()), len(feed))
+            meter.add(plan.run(*feed.arrays()), feed)
+            done += 1
+            if hooks.wants_batches:
+                hooks("on_train_batch_end", done - 1, Figures(meter.logs()))
+            bar.step(done, meter.logs)
+            if model.stop_training:
+                break
+        if done == 0:
+            raise ValueError(
+                f"{model.label}: the data gave no batch; an iterator is used up after one pass, "
+                "pass steps_per_epoch or something that can be iterated again"
+            )
+        if self.steps is None and self._once:
+            self.steps = done
+        return meter.logs()
+
+
+def _bound(run: Callable[..., Any], arrays: list[Array]) -> Callable[[Array], Any]:
+    if len(arrays) == 2:
+        x, y = arrays
+        return lambda rows: run(x, y, rows)
+    return lambda rows: run(*arrays, rows)
+
+
+def _split(model: Model, feed: Feed, share: Any, shuffled: bool) -> tuple[Feed, Feed | None]:
+    if share is None or share == 0:
+        return feed, None
+    if isinstance(share, bool) or not isinstance(share, (int, float, np.floating)):
+        raise TypeError(f"{model.label}: validation_split must be a number, got {share!r}")
+    if not 0.0 < share < 1.0:
+        raise ValueError(
+            f"{model.label}: validation_split must be at least 0 and below 1, got {share}"
+        )
+    count = len(feed)
+    # Keras' rounding: the training part is floor(n (1 - share)).
+    kept = int(np.floor(count * (1.0 - share)))
+    if kept == 0 or kept == count:
+        raise ValueError(
+            f"{model.label}: validation_split={share} of {count} samples leaves "
+            f"{kept} for training and {count - kept} for validation; both need one"
+        )
+    if shuffled:
+        feed = feed.taken(_random.generator().permutation(count))
+    head, tail = feed.rows(0, kept), feed.rows(kept, count)
+    _warn_of_missing_classes(model, head, tail)
+    return head, tail
+
+
+def _warn_of_missing_classes(model: Model, head: Feed, tail: Feed) -> None:
+    # Sorted data is the classic trap: the tail then holds classes that training never sees.
+    if head.y is None or tail.y is None or not model.compiled.sparse_targets:
+        return
+    missing = np.setdiff1d(np.unique(tail.y), np.unique(head.y))
+    if missing.size:
+        warnings.warn(
+            f"{model.label}: validation_split takes the last samples, and the labels "
+            f"{missing.tolist()[:10]} occur only there; shuffle x and y together before fit",
+            stacklevel=5,
+        )
+
+
+def _validation(
+    model: Model, a: FitArguments, held: Feed | None, size: int
+) -> Callable[[CallbackList], dict[str, float]] | None:
+    from cnnfast.models.model import parts
+
+    label = model.label
+    batch = size
+    if a.validation_batch_size is not None:
+        batch = whole_number(label, "validation_batch_size", a.validation_batch_size)
+    steps = a.validation_steps
+    if steps is not None:
+        steps = whole_number(label, "validation_steps", steps)
+    data = a.validation_data
+    if data is not None and not isinstance(data, (tuple, list)):
+        if not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
+            raise TypeError(f"{label}: validation_data must be (x, y), got {type(data).__name__}")
+        return lambda hooks: model.evaluate_feeds(
+            batch_feeds(model, data, None), None, steps, hooks, 0
+        )
+    if data is not None:
+        if not 2 <= len(data) <= 3:
+            raise ValueError(
+                f"{label}: validation_data must be (x, y) or (x, y, sample_weight), "
+                f"got {len(data)} things"
+            )
+        weights = data[2] if len(data) == 3 else None
+        held = training_feed(
+            model,
+            model.compiled,
+            data[0],
+            data[1],
+            weights,
+            names=("validation x", "validation y"),
+        )
+    if held is None:
+        return None
+    feed = held
+    return lambda hooks: model.evaluate_feeds(parts(feed, batch), None, steps, hooks, 0)
+
+
+def _validation_due(label: str, frequency: Any) -> Callable[[int], bool]:
+    if isinstance(frequency, (list, tuple, set)):
+        wanted = {whole_number(label, "validation_freq", epoch) for epoch in frequency}
+        return lambda epoch: epoch in wanted
+    every = whole_number(label, "validation_freq", frequency)
+    return lambda epoch: epoch % every == 0
+
+
+def _listed(callbacks: Any) -> list[Any]:
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, CallbackList):
+        return list(callbacks.callbacks)
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]

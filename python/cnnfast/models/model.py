@@ -1,0 +1,439 @@
+"""``Model``: a network that can be compiled, trained, evaluated and asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnfast import _core, _trace, metrics
+from cnnfast.callbacks.callback import CallbackList
+from cnnfast.callbacks.history import History
+from cnnfast.layers import layer as layer_room
+from cnnfast.models.compiled import Compiled, HostMeter
+from cnnfast.models.feeding import (
+    Feed,
+    batch_feeds,
+    gives_batches,
+    model_input,
+    training_feed,
+    whole_number,
+)
+from cnnfast.models.inspection import ModelPlan, plan_of
+from cnnfast.models.network import MOST_QUICK, Network
+from cnnfast.models.programs import Programs, Signature
+from cnnfast.models.progress import make_bar, verbosity
+
+Array = npt.NDArray[Any]
+
+
+class Model(Network):
+    """A network of layers. Use ``Sequential``, or subclass with layers and ``call``.
+
+    Args:
+        name: None: ``model``, ``model_1`` ...
+        trainable, dtype: as for :class:`Layer`.
+
+    Raises:
+        TypeError: ``Model(inputs, outputs)``: graphs of layers are not supported yet.
+
+    >>> import numpy as np
+    >>> import cnnfast
+    >>> class Small(cnnfast.Model):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.hidden = cnnfast.layers.Dense(8, activation="relu")
+    ...         self.out = cnnfast.layers.Dense(2)
+    ...
+    ...     def call(self, x):
+    ...         return self.out(self.hidden(x))
+    >>> Small()(np.zeros((3, 4), "float32")).shape
+    (3, 2)
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._programs = Programs(self)
+        self._compiled: Compiled | None = None
+        self._quick: dict[Any, Any] = {}
+        self.stop_training = False
+        self.history: History | None = None
+
+    # ---- compile ------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Says how to train.
+
+        Args:
+            optimizer: name or instance.
+            loss: name, instance, or a function of (y_true, y_pred) written with ``ops``.
+            loss_weights: a factor on the loss.
+            metrics: names, instances or functions; "accuracy" finds the one that the shapes ask
+                for. Sample weights do not touch them.
+            weighted_metrics: those that sample weights do touch.
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: accepted, without a
+                meaning here: a step always is one planned call.
+
+        Raises:
+            ValueError: an unknown name; the message lists the known ones.
+        """
+        self._compiled = Compiled(
+            self.label, optimizer, loss, loss_weights, metrics, weighted_metrics
+        )
+        self._forget_programs()
+
+    @property
+    def compiled(self) -> Compiled:
+        """What ``compile`` was told.
+
+        Raises:
+            ValueError: it was not called.
+        """
+        if self._compiled is None:
+            raise ValueError(
+                f"{self.label}: compile it first: model.compile(optimizer='adam', loss=...)"
+            )
+        return self._compiled
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer; None before ``compile``."""
+        return None if self._compiled is None else self._compiled.optimizer
+
+    @property
+    def loss(self) -> Any:
+        """The loss; None before ``compile``."""
+        return None if self._compiled is None else self._compiled.loss
+
+    @property
+    def metrics(self) -> list[metrics.Metric]:
+        """The metrics of ``compile``."""
+        return [] if self._compiled is None else self._compiled.metrics
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """Names of what ``evaluate`` returns."""
+        return self.compiled.names
+
+    def _forget_programs(self) -> None:
+        self._programs.clear()
+        self._forget_quick()
+
+    def _forget_quick(self) -> None:
+        self._quick.clear()
+        self._quick_predict.clear()
+
+    # ---- fit ----------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+        validation_shuffle: bool = False,
+    ) -> History:
+        """Trains for a number of epochs; a step is one call of the core.
+
+        Args:
+            x: (N, ...sample), any dtype of numbers, converted to the model's without scaling; or
+                an iterable of batches ``(x, y)`` or ``(x, y, sample_weight)``.
+            y: targets: integer labels or of the output's shape, as the loss asks.
+            batch_size: 32; the last batch of an epoch may be smaller and is trained too.
+            epochs: the number of the last epoch, counted from 1.
+            verbose: 0 silent, 1 or "auto" a bar, 2 one line an epoch.
+            callbacks: see ``cnnfast.callbacks``.
+            validation_split: that share at the end of the data, taken before shuffling, is kept for
+                validation.
+            validation_data: ``(x, y)`` or ``(x, y, sample_weight)``; goes before the split.
+            shuffle: a new order every epoch.
+            class_weight: ``{class: weight}``.
+            sample_weight: (N,).
+            initial_epoch: where to go on.
+            steps_per_epoch: so many batches make an epoch.
+            validation_steps: so many batches of validation.
+            validation_batch_size: None: ``batch_size``.
+            validation_freq: validate every so many epochs, or after the epochs of a list.
+            validation_shuffle: beyond Keras: the share of ``validation_split`` is drawn at random,
+                for data sorted by class.
+
+        Returns:
+            The history: ``history.history["val_accuracy"]`` and so on.
+
+        Raises:
+            ValueError, TypeError: anything wrong with the data, before a weight changes.
+            KeyboardInterrupt: the batch is finished, the model is usable, and ``model.history``
+                holds the epochs so far.
+        """
+        from cnnfast.models.fitting import FitArguments, fit
+
+        arguments = FitArguments(
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+            validation_shuffle=validation_shuffle,
+        )
+        return fit(self, x, y, arguments)
+
+    # ---- evaluate and predict -----------------------------------------------------------------
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Loss and metrics over data.
+
+        Args:
+            x, y, sample_weight: as for ``fit``.
+            batch_size: 32.
+            verbose: 0 silent, 1 or "auto" a bar, 2 a line.
+            steps: only so many batches.
+            return_dict: a dict by name instead of a list.
+
+        Returns:
+            The loss alone where there are no metrics, else ``[loss, *metrics]``.
+        """
+        if kwargs:
+            raise TypeError(f"{self.label}: evaluate has no argument {sorted(kwargs)[0]!r}")
+        compiled = self.compiled
+        size = 32 if batch_size is None else whole_number(self.label, "batch_size", batch_size)
+        feeds: Any
+        if gives_batches(x, y):
+            feeds = batch_feeds(self, x, None)
+            total = len(x) if hasattr(x, "__len__") else None
+        else:
+            feed = training_feed(self, compiled, x, y, sample_weight)
+            feeds = parts(feed, size)
+            total = -(-len(feed) // size)
+        if steps is not None:
+            total = whole_number(self.label, "steps", steps)
+        hooks = CallbackList(self.label, callbacks, self, {"verbose": verbose, "steps": total})
+        logs = self.evaluate_feeds(feeds, total, steps, hooks, verbosity(self.label, verbose))
+        if return_dict:
+            return logs
+        figures = list(logs.values())
+        return figures[0] if len(figures) == 1 else figures
+
+    def evaluate_feeds(
+        self, feeds: Any, total: int | None, steps: int | None, hooks: CallbackList, verbose: int
+    ) -> dict[str, float]:
+        """Loss and metrics over checked batches; ``fit`` validates with it."""
+        meter = HostMeter(self.compiled)
+        bar = make_bar(verbose, total, "Evaluate")
+        hooks("on_test_begin")
+        batches = hooks.callbacks and any(
+            callback.wants("on_test_batch_begin") or callback.wants("on_test_batch_end")
+            for callback in hooks.callbacks
+        )
+        try:
+            for index, feed in enumerate(feeds):
+                if steps is not None and index >= steps:
+                    break
+                if batches:
+                    hooks("on_test_batch_begin", index, {})
+                plan = self._programs.plan(Signature("test", *feed.specs()), len(feed))
+                meter.add(plan.run(*feed.arrays()), feed)
+                if batches:
+                    hooks("on_test_batch_end", index, meter.logs())
+                bar.step(index + 1, meter.logs)
+            logs = meter.logs()
+            bar.close(logs)
+        finally:
+            bar.abandon()
+        hooks("on_test_end", logs)
+        return logs
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Array:
+        """The outputs for all samples, (N, ...).
+
+        Args:
+            x: as for ``fit``, without targets.
+            batch_size: 32; it bounds memory.
+            verbose: 0 silent, 1 or "auto" a bar (where there is more than one batch), 2 a line.
+            steps: only so many batches.
+
+        Raises:
+            ValueError, TypeError: a wrong shape or dtype, no samples.
+        """
+        size = 32 if batch_size is None else whole_number(self.label, "batch_size", batch_size)
+        array = model_input(self, x)
+        total = -(-len(array) // size)
+        if steps is not None:
+            total = min(total, whole_number(self.label, "steps", steps))
+            array = array[: total * size]
+        hooks = CallbackList(self.label, callbacks, self, {"verbose": verbose, "steps": total})
+        bar = make_bar(verbosity(self.label, verbose) if total > 1 else 0, total, "Predict")
+        hooks("on_predict_begin")
+        result: Array | None = None
+        try:
+            for index in range(total):
+                part = array[index * size : (index + 1) * size]
+                if hooks.callbacks:
+                    hooks("on_predict_batch_begin", index, {})
+                outputs = self._predict_plan(part).run(part)[0]
+                if hooks.callbacks:
+                    hooks("on_predict_batch_end", index, {"outputs": outputs})
+                if result is None:
+                    if total == 1:
+                        result = outputs
+                        break
+                    result = np.empty((len(array), *outputs.shape[1:]), outputs.dtype)
+                result[index * size : index * size + len(part)] = outputs
+                bar.step(index + 1, dict)
+            bar.close({})
+        finally:
+            bar.abandon()
+        hooks("on_predict_end")
+        assert result is not None
+        return result
+
+    # ---- one batch ----------------------------------------------------------------------------
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One training step on a batch.
+
+        Returns:
+            The loss of this batch before the step, or ``[loss, *metrics]``, of this batch alone.
+        """
+        return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Loss and metrics of a batch; no weight changes."""
+        return self._on_batch("test", x, y, sample_weight, None, return_dict)
+
+    def predict_on_batch(self, x: Any) -> Array:
+        """The outputs for a batch."""
+        return self._compute(x)
+
+    def reset_metrics(self) -> None:
+        """For Keras scripts: nothing is kept between calls here."""
+
+    def _on_batch(
+        self, mode: str, x: Any, y: Any, sample_weight: Any, class_weight: Any, return_dict: bool
+    ) -> Any:
+        compiled = self.compiled
+        plain = sample_weight is None and class_weight is None
+        key: Any = None
+        if plain and type(x) is np.ndarray and type(y) is np.ndarray:
+            # Checks of a batch cost ten microseconds; those that depend on shapes and dtypes alone
+            # are done once for each.
+            key = (
+                mode,
+                x.shape,
+                x.dtype,
+                y.shape,
+                y.dtype,
+                layer_room.structure_version,
+                _trace.plan_environment(),
+            )
+            known = self._quick.get(key)
+            if known is not None and x.flags.c_contiguous and y.flags.c_contiguous:
+                run, classes, as_x, as_y = known
+                if classes:
+                    least, most = _core.label_range(y)
+                    if least < 0 or most >= classes:
+                        training_feed(self, compiled, x, y)  # says what is wrong
+                outputs = run(
+                    x if as_x is None else x.reshape(as_x), y if as_y is None else y.reshape(as_y)
+                )
+                return self._figures(compiled, outputs, x.shape[0], False, return_dict)
+        feed = training_feed(self, compiled, x, y, sample_weight, class_weight)
+        plan = self._programs.plan(Signature(mode, *feed.specs()), len(feed))
+        if key is not None and feed.y is not None:
+            if feed.x.dtype == x.dtype and feed.y.dtype == y.dtype:
+                if len(self._quick) >= MOST_QUICK:
+                    self._quick.clear()
+                classes = self.output_classes if compiled.sparse_targets else None
+                as_x = None if feed.x.shape == x.shape else feed.x.shape
+                as_y = None if feed.y.shape == y.shape else feed.y.shape
+                self._quick[key] = (plan.run, classes, as_x, as_y)
+        outputs = plan.run(*feed.arrays())
+        weighted = feed.weights is not None
+        return self._figures(compiled, outputs, len(feed), weighted, return_dict)
+
+    def _figures(
+        self, compiled: Compiled, outputs: Any, samples: int, weighted: bool, return_dict: bool
+    ) -> Any:
+        figures = [float(outputs[0]), *compiled.result(outputs[1:], samples, weighted)]
+        if return_dict:
+            return dict(zip(compiled.names, figures, strict=True))
+        return figures[0] if len(figures) == 1 else figures
+
+    # ---- looking ------------------------------------------------------------------------------
+
+    def plan(self, batch_size: int = 32, mode: str = "predict") -> ModelPlan:
+        """The plan that runs a batch: ``.explain()`` and ``.profile()`` say what it does.
+
+        Args:
+            mode: "predict", or "train" for a compiled model.
+
+        Raises:
+            ValueError: another mode, a model that is not built, or not compiled.
+        """
+        self._require_built("plan()")
+        return plan_of(self, batch_size, mode)
+
+
+def parts(feed: Feed, size: int) -> Any:
+    """The feed in batches, the last one perhaps smaller."""
+    for start in range(0, len(feed), size):
+        yield feed.rows(start, start + size)

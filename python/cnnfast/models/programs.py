@@ -1,0 +1,182 @@
+"""The graphs of a model and their plans: traced once, planned for each batch size, kept in bounds.
+
+A program is a traced graph: ``predict`` (x), ``test`` (x, y, weights), ``train`` (the same, and the
+weights change) and ``fit``, which takes the whole arrays with the indices of a batch and gathers
+it itself. Each is planned for concrete sizes; a model's plans share one arena.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cnnfast import _core, _trace, ops
+from cnnfast.layers import _context
+from cnnfast.layers import layer as layer_room
+
+if TYPE_CHECKING:
+    from cnnfast.models.compiled import Compiled
+    from cnnfast.models.model import Model
+
+Spec = tuple[tuple[int, ...], str]  # the shape of one sample, the dtype
+
+# Plans keep packed weights. Shapes that come and go must not grow memory (docs: 1,000 shapes).
+_MOST_PLANS = 24
+_MOST_PROGRAMS = 16
+_MOST_PACKED_BYTES = 512 << 20
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a program is traced for: mode, and one sample of x, y and weights."""
+
+    mode: str
+    x: Spec
+    y: Spec | None = None
+    weights: Spec | None = None
+
+
+class Program:
+    """A traced graph and what it hands back."""
+
+    def __init__(self, trace: _trace.Trace, outputs: list[Any], totals: list[Any]) -> None:
+        self.trace = trace
+        self.outputs = outputs
+        self.totals = totals
+
+
+class Programs:
+    """The programs and plans of one model, the least recently used dropped first."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.arena = _core.Arena()
+        self._programs: OrderedDict[Any, Program] = OrderedDict()
+        self._plans: OrderedDict[Any, _core.Plan] = OrderedDict()
+
+    def clear(self) -> None:
+        """Forgets everything: the architecture or ``compile`` changed."""
+        self._programs.clear()
+        self._plans.clear()
+
+    def __len__(self) -> int:
+        return len(self._plans)
+
+    def program(self, signature: Signature) -> Program:
+        """The traced graph of a signature."""
+        key = (signature, layer_room.structure_version)
+        found = self._programs.get(key)
+        if found is None:
+            found = _trace_program(self._model, signature)
+            self._programs[key] = found
+            while len(self._programs) > _MOST_PROGRAMS:
+                self._programs.popitem(last=False)
+        self._programs.move_to_end(key)
+        return found
+
+    def plan(self, signature: Signature, rows: int, batch: int | None = None) -> _core.Plan:
+        """The plan for ``rows`` samples, or for ``batch`` of ``rows`` samples in mode "fit"."""
+        key = (
+            signature,
+            rows,
+            batch,
+            layer_room.structure_version,
+            _trace.plan_environment(),
+        )
+        found = self._plans.get(key)
+        if found is not None:
+            self._plans.move_to_end(key)
+            return found
+        program = self.program(signature)
+        types = [
+            ((rows, *spec[0]), spec[1])
+            for spec in (signature.x, signature.y, signature.weights)
+            if spec is not None
+        ]
+        if batch is not None:
+            types.append(((batch,), "int64"))
+        found = program.trace.plan(program.outputs, types, self.arena)
+        self._plans[key] = found
+        self._drop_old()
+        return found
+
+    def _drop_old(self) -> None:
+        held = sum(plan.persistent_bytes for plan in self._plans.values())
+        if len(self._plans) > _MOST_PLANS or held > _MOST_PACKED_BYTES:
+            self._model._forget_quick()  # they hold plans too
+        while len(self._plans) > 1 and (
+            len(self._plans) > _MOST_PLANS or held > _MOST_PACKED_BYTES
+        ):
+            _, dropped = self._plans.popitem(last=False)
+            held -= dropped.persistent_bytes
+
+
+def _trace_program(model: Model, signature: Signature) -> Program:
+    trace = _trace.Trace()
+    with trace.active():
+        x = trace.input((None, *signature.x[0]), signature.x[1], "x")
+        given = {
+            name: trace.input((None, *spec[0]), spec[1], name)
+            for name, spec in (("y", signature.y), ("weights", signature.weights))
+            if spec is not None
+        }
+        y, weights = given.get("y"), given.get("weights")
+        if signature.mode == "fit":
+            indices = trace.input((None,), "int64", "indices")
+            x = _trace.apply("gather", [x, indices], {"dtype": model.dtype})[0]
+            if y is not None:
+                y = _trace.apply("gather", [y, indices], {"dtype": ""})[0]
+            if weights is not None:
+                weights = _trace.apply("gather", [weights, indices], {"dtype": ""})[0]
+        if signature.mode == "predict":
+            return Program(trace, [_one_output(model, model(x, training=False))], [])
+        return _trace_step(model, trace, x, y, weights, signature.mode)
+
+
+def _trace_step(
+    model: Model, trace: _trace.Trace, x: Any, y: Any, weights: Any, mode: str
+) -> Program:
+    compiled: Compiled = model.compiled
+    training = mode != "test"
+    with _context.collected_losses() as penalties:
+        y_pred = _one_output(model, model(x, training=training))
+    trainable = model.trainable_weights
+    changed = {id(weight) for weight in trainable}
+    for weight, penalty in model.penalties():
+        if id(weight) in changed:
+            penalties.append(penalty(weight))
+    with _trace.scope("loss"):
+        loss = compiled.trace_loss(y, y_pred, weights, penalties)
+    with _trace.scope("metrics"):
+        sums = compiled.trace_sums(y, y_pred, weights)
+    outputs = [loss, *sums]
+    totals: list[Any] = []
+    if training and trainable:
+        with _trace.scope("optimizer"):
+            gradients = trace.gradients(loss, trainable)
+            compiled.optimizer.trace_updates(trace, gradients, trainable)
+    if training:
+        for layer in model.flatten_layers():
+            for state in getattr(layer, "random_states", ()):
+                trace.update("increment", [state], {"index": 1, "by": 1})
+    if mode == "fit":
+        totals = compiled.totals(outputs)
+        with _trace.scope("metrics"):
+            for total, value in zip(totals, outputs, strict=True):
+                trace.update("accumulate", [total, value])
+        outputs = []
+    return Program(trace, outputs, totals)
+
+
+def _one_output(model: Model, outputs: Any) -> Any:
+    if isinstance(outputs, (list, tuple)):
+        if len(outputs) == 1:
+            return outputs[0]
+        raise ValueError(f"{model.label}: expected one output, got {len(outputs)}")
+    if not _trace.is_symbolic(outputs):
+        raise TypeError(
+            f"{model.label}: call must return what ops made of its input, "
+            f"got {type(outputs).__name__}"
+        )
+    return ops.cast(outputs, model.dtype) if outputs.dtype != model.dtype else outputs

@@ -1,0 +1,168 @@
+"""Every kernel as a plain function: on NumPy arrays it computes at once, on Tensors it traces.
+
+Images are (N, H, W, C), convolution kernels (KH, KW, C / groups, K), dense kernels (in, out).
+float32 is fast; float64 works everywhere, slowly, and is meant for checking gradients.
+
+>>> import numpy as np
+>>> from cnnfast import ops
+>>> ops.relu(ops.dense(np.array([[1.0, -2.0]], "float32"), np.eye(2, dtype="float32")))
+array([[1., 0.]], dtype=float32)
+"""
+
+from __future__ import annotations
+
+from cnnfast.ops.activation import (
+    elu,
+    leaky_relu,
+    log_softmax,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    tanh,
+)
+from cnnfast.ops.arithmetic import (
+    abs,
+    add,
+    clip,
+    divide,
+    equal,
+    exp,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    log,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    not_equal,
+    power,
+    reciprocal,
+    sign,
+    sqrt,
+    square,
+    subtract,
+    where,
+)
+from cnnfast.ops.convolution import conv2d, conv2d_backward_input, conv2d_backward_kernel
+from cnnfast.ops.convolution_variants import conv, conv2d_transpose, depthwise_conv2d
+from cnnfast.ops.dense import dense, dense_backward_input, dense_backward_kernel, matmul
+from cnnfast.ops.dropout import dropout, dropout_backward
+from cnnfast.ops.loss import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    mean_absolute_error,
+    mean_squared_error,
+    sparse_categorical_crossentropy,
+)
+from cnnfast.ops.pooling import (
+    average_pool,
+    avg_pool2d,
+    avg_pool2d_backward,
+    max_pool,
+    max_pool2d,
+    max_pool2d_backward,
+)
+from cnnfast.ops.reduction import argmax, max, mean, min, std, sum, var
+from cnnfast.ops.shape import (
+    broadcast_to,
+    cast,
+    expand_dims,
+    flatten,
+    one_hot,
+    ravel,
+    reshape,
+    squeeze,
+    stop_gradient,
+    transpose,
+)
+
+# Keras' and NumPy's other names for the same functions.
+absolute = abs
+true_divide = divide
+amax = max
+amin = min
+swish = silu
+
+__all__ = [
+    "abs",
+    "absolute",
+    "add",
+    "amax",
+    "amin",
+    "argmax",
+    "average_pool",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "binary_crossentropy",
+    "broadcast_to",
+    "cast",
+    "categorical_crossentropy",
+    "clip",
+    "conv",
+    "conv2d",
+    "conv2d_backward_input",
+    "conv2d_backward_kernel",
+    "conv2d_transpose",
+    "dense",
+    "dense_backward_input",
+    "dense_backward_kernel",
+    "depthwise_conv2d",
+    "divide",
+    "dropout",
+    "dropout_backward",
+    "elu",
+    "equal",
+    "exp",
+    "expand_dims",
+    "flatten",
+    "greater",
+    "greater_equal",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "log",
+    "log_softmax",
+    "matmul",
+    "max",
+    "max_pool",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "maximum",
+    "mean",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "min",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "one_hot",
+    "power",
+    "ravel",
+    "reciprocal",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "sign",
+    "silu",
+    "softmax",
+    "softplus",
+    "sparse_categorical_crossentropy",
+    "sqrt",
+    "square",
+    "squeeze",
+    "std",
+    "stop_gradient",
+    "subtract",
+    "sum",
+    "swish",
+    "tanh",
+    "transpose",
+    "true_divide",
+    "var",
+    "where",
+]

@@ -1,0 +1,54 @@
+"""Gradient descent with momentum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnfast import _trace
+from cnnfast.optimizers.optimizer import Optimizer, in_range
+
+
+class SGD(Optimizer):
+    """Gradient descent: ``velocity = momentum * velocity - rate * gradient; weight += velocity``.
+
+    Args:
+        learning_rate: 0.01.
+        momentum: 0 <= momentum <= 1; 0 keeps no velocity.
+        nesterov: ``weight += momentum * velocity - rate * gradient`` instead (Sutskever et al.,
+            2013).
+        weight_decay: see :class:`Optimizer`.
+
+    >>> from cnnfast.optimizers import SGD
+    >>> SGD(0.1, momentum=0.9).momentum
+    0.9
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float | None = None,
+        name: str = "SGD",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, name, **kwargs)
+        self.momentum = in_range(self, "momentum", momentum, 0.0, 1.0)
+        self.nesterov = bool(nesterov)
+
+    def add_slots(self, weight: _trace.Variable) -> dict[str, _trace.Variable]:
+        return {"velocity": self.zeros_like(weight, "velocity")} if self.momentum else {}
+
+    def update(self, weight: _trace.Variable, gradient: Any, rate: Any, slots: Any) -> None:
+        _trace.apply(
+            "sgd_update",
+            [weight, gradient, rate, *slots.values()],
+            {
+                "momentum": self.momentum,
+                "nesterov": self.nesterov,
+                "weight_decay": self.weight_decay or 0.0,
+            },
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}

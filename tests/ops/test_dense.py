@@ -1,0 +1,86 @@
+"""Dense products against the oracle, at every instruction set."""
+
+import numpy as np
+
+import cnnfast
+from check import assert_accurate, assert_close
+from cnnfast import ops
+from ops.levels import levels
+from oracle import dense as oracle
+
+SHAPES = [  # x, out
+    ((1, 1), 1),
+    ((3, 7), 5),
+    ((128, 784), 10),
+    ((1, 1600), 10),
+    ((33, 130), 65),
+    ((17, 31), 16),
+    ((2, 3, 19), 23),
+    ((5, 257), 129),
+    ((64, 64), 64),
+    ((130, 3), 100),
+    ((2, 400), 120),
+]
+
+
+def _operands(shape, out, rng, dtype):
+    x = rng.standard_normal(shape).astype(dtype)
+    w = (rng.standard_normal((shape[-1], out)) / np.sqrt(shape[-1])).astype(dtype)
+    b = rng.standard_normal(out).astype(dtype)
+    dy = rng.standard_normal((*shape[:-1], out)).astype(dtype)
+    return x, w, b, dy
+
+
+def _all(room, x, w, b, dy):
+    return {
+        "dense": room.dense(x, w),
+        "dense with bias": room.dense(x, w, b),
+        "dense_backward_input": room.dense_backward_input(dy, w),
+        "dense_backward_kernel": room.dense_backward_kernel(x, dy),
+    }
+
+
+def test_float32(rng):
+    cases = []
+    for shape, out in SHAPES:
+        operands = _operands(shape, out, rng, "float32")
+        cases.append((f"{shape} to {out}", operands, _all(oracle, *operands)))
+    for level in levels():
+        for case, operands, right in cases:
+            for name, y in _all(ops, *operands).items():
+                assert_accurate(y, right[name], "float32", f"{name}, {case}, {level}")
+
+
+def test_float64(rng):
+    for shape, out in SHAPES:
+        operands = _operands(shape, out, rng, "float64")
+        right = _all(oracle, *operands)
+        for name, y in _all(ops, *operands).items():
+            assert_accurate(y, right[name], "float64", f"{name}, {shape} to {out}")
+
+
+def test_gradients_of_a_traced_function(rng):
+    for shape, out in SHAPES:
+        x, w, b, dy = _operands(shape, out, rng, "float32")
+        right = _all(oracle, x, w, b, dy)
+
+        def loss(x, w, b, dy=dy):
+            return ops.sum(ops.dense(x, w, b) * dy)
+
+        _, (dx, dw, db) = cnnfast.value_and_grad(loss, argnums=(0, 1, 2))(x, w, b)
+        assert_accurate(dx, right["dense_backward_input"], "float32", f"dx, {shape}")
+        assert_accurate(dw, right["dense_backward_kernel"], "float32", f"dw, {shape}")
+        rows = dy.reshape(-1, out).astype("float64")
+        assert_close(db, rows.sum(0), 0, 1e-5 * np.abs(rows).sum(0).max(), what=f"db, {shape}")
+
+
+def test_empty_batch():
+    x, w, dy = np.zeros((0, 5), "float32"), np.ones((5, 3), "float32"), np.zeros((0, 3), "float32")
+    assert ops.dense(x, w).shape == (0, 3)
+    assert ops.dense_backward_input(dy, w).shape == (0, 5)
+    assert_close(ops.dense_backward_kernel(x, dy), np.zeros((5, 3)), 0, 0)
+
+
+def test_matmul(rng):
+    x, w = rng.standard_normal((2, 3, 4)), rng.standard_normal((4, 5))
+    assert_accurate(ops.matmul(x, w), x @ w, "float64")

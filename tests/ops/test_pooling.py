@@ -1,0 +1,127 @@
+"""Pooling and its gradients against the oracle, at every instruction set."""
+
+import numpy as np
+
+import cnnfast
+from check import assert_accurate, assert_close
+from cnnfast import ops
+from ops.levels import levels
+from oracle import pooling
+from oracle.cases import POOLINGS
+
+
+def _operands(case, rng, dtype):
+    x = rng.standard_normal(case.x).astype(dtype)
+    dy = rng.standard_normal(pooling.max_pool2d(x, **case.options).shape).astype(dtype)
+    return x, dy
+
+
+def _all(room, x, dy, options):
+    return {
+        "max_pool2d": room.max_pool2d(x, **options),
+        "max_pool2d_backward": room.max_pool2d_backward(x, dy, **options),
+        "avg_pool2d": room.avg_pool2d(x, **options),
+        "avg_pool2d_backward": room.avg_pool2d_backward(dy, x.shape, **options),
+    }
+
+
+def test_float32(rng):
+    cases = []
+    for case in POOLINGS:
+        operands = _operands(case, rng, "float32")
+        cases.append((case, operands, _all(pooling, *operands, case.options)))
+    for level in levels():
+        for case, operands, right in cases:
+            for name, y in _all(ops, *operands, case.options).items():
+                assert_accurate(y, right[name], "float32", f"{name}, {case}, {level}")
+
+
+def test_float64(rng):
+    for case in POOLINGS:
+        operands = _operands(case, rng, "float64")
+        right = _all(pooling, *operands, case.options)
+        for name, y in _all(ops, *operands, case.options).items():
+            assert_accurate(y, right[name], "float64", f"{name}, {case}")
+
+
+def test_first_of_equal_values_wins(rng):
+    """Images of few levels are full of ties; so are maps after a ReLU."""
+    for level in levels():
+        for case in POOLINGS:
+            for x in (rng.integers(-1, 2, case.x).astype("float32"), np.zeros(case.x, "float32")):
+                y = ops.max_pool2d(x, **case.options)
+                assert_close(y, pooling.max_pool2d(x, **case.options), 0, 0)
+                dy = rng.standard_normal(y.shape).astype("float32")
+                dx = ops.max_pool2d_backward(x, dy, **case.options)
+                right = pooling.max_pool2d_backward(x, dy, **case.options)
+                assert_accurate(dx, right, "float32", f"{case}, {level}")
+
+
+def test_padding_never_wins():
+    x = np.full((1, 3, 3, 5), -7.0, "float32")
+    for level in levels():
+        for padding in ("same", 1, ((1, 0), (0, 1))):
+            y = ops.max_pool2d(x, 3, strides=1, padding=padding)
+            assert (y == -7).all(), (padding, level)
+            y = ops.avg_pool2d(x, 3, strides=1, padding=padding)
+            assert_close(y, np.full(y.shape, -7.0), 1e-6)
+
+
+def test_infinities(rng):
+    x = rng.standard_normal((1, 4, 4, 19)).astype("float32")
+    x[0, 1, 1] = -np.inf
+    x[0, 2, 2] = np.inf
+    for level in levels():
+        y = ops.max_pool2d(x, 2)
+        assert np.array_equal(y, pooling.max_pool2d(x, 2)), level
+        every = np.full((1, 4, 4, 19), -np.inf, "float32")
+        assert np.array_equal(ops.max_pool2d(every, 2), every[:, :2, :2]), level
+        dx = ops.max_pool2d_backward(every, np.ones((1, 2, 2, 19), "float32"), 2)
+        assert dx.sum() == 4 * 19, level
+
+
+def test_gradients_of_a_traced_function(rng):
+    for case in POOLINGS:
+        x, dy = _operands(case, rng, "float32")
+        right = _all(pooling, x, dy, case.options)
+        for name in ("max_pool2d", "avg_pool2d"):
+
+            def loss(x, name=name, dy=dy, case=case):
+                return ops.sum(getattr(ops, name)(x, **case.options) * dy)
+
+            _, dx = cnnfast.value_and_grad(loss)(x)
+            assert_accurate(dx, right[f"{name}_backward"], "float32", f"{name}, {case}")
+
+
+def test_adjoint_of_average_pooling(rng):
+    for case in POOLINGS:
+        x, dy = _operands(case, rng, "float64")
+        forward = np.vdot(ops.avg_pool2d(x, **case.options), dy)
+        back = np.vdot(ops.avg_pool2d_backward(dy, x.shape, **case.options), x)
+        assert abs(forward - back) <= 1e-12 * np.linalg.norm(dy) * np.linalg.norm(x), case
+
+
+def test_channels_first(rng):
+    for case in POOLINGS[:8]:
+        x, dy = _operands(case, rng, "float32")
+        right = _all(pooling, x, dy, case.options)
+        turned, dy_turned = (np.ascontiguousarray(np.moveaxis(v, 3, 1)) for v in (x, dy))
+        options = {**case.options, "data_format": "channels_first"}
+        for name, y in _all(ops, turned, dy_turned, options).items():
+            assert_accurate(y, np.moveaxis(right[name], 3, 1), "float32", f"{name}, {case}")
+
+
+def test_empty_batch():
+    x, dy = np.zeros((0, 4, 4, 3), "float32"), np.zeros((0, 2, 2, 3), "float32")
+    for name, y in _all(ops, x, dy, {"pool_size": 2}).items():
+        assert y.shape == (x if "backward" in name else dy).shape, name
+
+
+def test_keras_spelling(rng):
+    x = rng.standard_normal((2, 7, 8, 4)).astype("float32")
+    assert np.array_equal(
+        ops.max_pool(x, 3, 2, "same"), ops.max_pool2d(x, 3, strides=2, padding="same")
+    )
+    assert np.array_equal(
+        ops.average_pool(x, 3, 2, "same"), ops.avg_pool2d(x, 3, strides=2, padding="same")
+    )

@@ -1,0 +1,150 @@
+"""Threads, instruction sets, switches, forked children, and life beside other OpenMP users."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import cnnfast
+from cnnfast import _core, ops, runtime
+
+
+def run_python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def convolve():
+    x = np.random.default_rng(0).standard_normal((8, 20, 20, 16), dtype=np.float32)
+    kernel = np.random.default_rng(1).standard_normal((3, 3, 16, 32), dtype=np.float32)
+    return ops.conv2d(x, kernel)
+
+
+def test_show_config_names_what_matters(capsys):
+    runtime.show_config()
+    text = capsys.readouterr().out
+    for word in ("cnnfast", cnnfast.__version__, "isa", runtime.isa(), "num_threads"):
+        assert word in text
+
+
+def test_set_num_threads_checks_its_argument():
+    before = runtime.get_num_threads()
+    try:
+        runtime.set_num_threads(3)
+        assert runtime.get_num_threads() == 3
+        for wrong in (0, -1, 5000):
+            with pytest.raises(ValueError, match="1 to 1024"):
+                runtime.set_num_threads(wrong)
+        for wrong in (1.5, "2", True, None):
+            with pytest.raises(TypeError, match="integer"):
+                runtime.set_num_threads(wrong)
+        assert runtime.get_num_threads() == 3
+    finally:
+        runtime.set_num_threads(before)
+
+
+def test_switches_refuse_other_values():
+    with pytest.raises(ValueError, match="'default' or 'strict'"):
+        runtime.set_math("fast")
+    with pytest.raises(TypeError, match="True or False"):
+        runtime.set_deterministic("yes")
+    with pytest.raises(ValueError, match="cannot be used on this machine"):
+        runtime.set_isa("avx9000")
+
+
+def test_environment_chooses_the_isa():
+    for isa in _core.supported_isas():
+        result = run_python("import cnnfast; print(cnnfast.runtime.isa())", CNNFAST_ISA=isa)
+        assert result.stdout.strip() == isa, result.stderr
+
+
+def test_unknown_isa_in_the_environment_fails_loudly():
+    result = run_python("import cnnfast; cnnfast.runtime.isa()", CNNFAST_ISA="mmx")
+    assert result.returncode != 0
+    assert "CNNFAST_ISA: 'mmx' cannot be used on this machine" in result.stderr
+
+
+def test_omp_num_threads_limits_the_default():
+    code = "import cnnfast; print(cnnfast.runtime.get_num_threads())"
+    assert run_python(code, OMP_NUM_THREADS="1").stdout.strip() == "1"
+
+
+def test_affinity_limits_the_default():
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("no affinity on this platform")
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+        "import cnnfast; print(cnnfast.runtime.get_num_threads())"
+    )
+    assert run_python(code).stdout.strip() == "1"
+
+
+def _child(queue):
+    queue.put(convolve())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_forked_child_computes():
+    before = runtime.get_num_threads()
+    runtime.set_num_threads(2)
+    try:
+        expected = convolve()  # the parent's workers exist
+        context = multiprocessing.get_context("fork")
+        queue = context.Queue()
+        child = context.Process(target=_child, args=(queue,))
+        child.start()
+        result = queue.get(timeout=60)
+        child.join(timeout=60)
+        assert child.exitcode == 0
+        np.testing.assert_array_equal(result, expected)
+    finally:
+        runtime.set_num_threads(before)
+
+
+@pytest.mark.parametrize("order", ["torch, cnnfast", "cnnfast, torch"])
+def test_beside_torch_in_both_import_orders(order):
+    pytest.importorskip("torch")
+    code = f"""
+import numpy as np
+import {order}
+from cnnfast import ops
+import torch
+x = np.ones((4, 9, 9, 3), np.float32); w = np.ones((3, 3, 3, 8), np.float32)
+for _ in range(3):
+    ours = ops.conv2d(x, w)
+    theirs = torch.nn.functional.conv2d(
+        torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(w).permute(3, 2, 0, 1))
+assert np.array_equal(ours.transpose(0, 3, 1, 2), theirs.numpy())
+print("equal")
+"""
+    result = run_python(code)
+    assert result.stdout.strip() == "equal", result.stderr
+
+
+def test_several_python_threads_at_once():
+    from concurrent.futures import ThreadPoolExecutor
+
+    expected = convolve()
+    with ThreadPoolExecutor(4) as pool:
+        for result in pool.map(lambda _: convolve(), range(16)):
+            np.testing.assert_array_equal(result, expected)
+
+
+def test_thousand_shapes_do_not_grow_memory():
+    resource = pytest.importorskip("resource")
+    kernel = np.ones((3, 3, 1, 4), np.float32)
+    for i in range(3, 700):
+        ops.conv2d(np.ones((1, i, 3, 1), np.float32), kernel)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for i in range(700, 1700):
+        ops.conv2d(np.ones((1, i, 3, 1), np.float32), kernel)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 30 << 10  # KiB
