@@ -105,7 +105,8 @@ CNNFAST_INLINE Folding fold(int64_t channels, int64_t stride, bool spread) {
   f.channels = c;
   f.stride = s;
   for (int l = 0; l < pixels * c; ++l) f.gather[l] = l / c * s * c + l % c;
-  for (int q = 0; q < pixels * s * c; ++q) {
+  // Only the backward pass spreads, and only there do the pixels' strides fit two vectors.
+  for (int q = 0; spread && q < pixels * s * c; ++q) {
     f.spread[q / kLanes][q % kLanes] = q / (s * c) * c + q % c;
     f.tap[q / kLanes][q % kLanes] = q / c % s;
   }
