@@ -2,7 +2,6 @@
 #include "kernels/conv_depthwise.h"
 #include "kernels/conv_direct.h"
 #include "kernels/conv_pack.h"
-#include "kernels/table.h"
 #include "kernels/vector.h"
 
 namespace cnnfast::avx2 {

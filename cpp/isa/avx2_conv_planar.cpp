@@ -1,6 +1,5 @@
 #define CNNFAST_ISA avx2
 #include "kernels/conv_planar.h"
-#include "kernels/table.h"
 #include "kernels/vector.h"
 
 namespace cnnfast::avx2 {

@@ -1,7 +1,6 @@
 #define CNNFAST_ISA avx2
 #include "kernels/pool.h"
 #include "kernels/pool_backward.h"
-#include "kernels/table.h"
 
 namespace cnnfast::avx2 {
 

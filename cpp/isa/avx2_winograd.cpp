@@ -1,5 +1,4 @@
 #define CNNFAST_ISA avx2
-#include "kernels/table.h"
 #include "kernels/vector.h"
 #include "kernels/vector_math.h"
 #include "kernels/winograd.h"

@@ -1,7 +1,6 @@
 #define CNNFAST_ISA avx512
 #include "kernels/conv_backward_kernel.h"
 #include "kernels/conv_depthwise_backward_kernel.h"
-#include "kernels/table.h"
 #include "kernels/vector.h"
 
 namespace cnnfast::avx512 {

@@ -1,5 +1,4 @@
 #define CNNFAST_ISA avx512
-#include "kernels/table.h"
 #include "kernels/train_loss.h"
 #include "kernels/train_softmax.h"
 #include "kernels/train_update.h"

@@ -1,6 +1,5 @@
 #define CNNFAST_ISA baseline
 #include "kernels/conv_planar.h"
-#include "kernels/table.h"
 #include "kernels/vector.h"
 
 namespace cnnfast::baseline {

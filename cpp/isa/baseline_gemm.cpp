@@ -1,6 +1,5 @@
 #define CNNFAST_ISA baseline
 #include "kernels/gemm_few_rows.h"
-#include "kernels/table.h"
 
 namespace cnnfast::baseline {
 

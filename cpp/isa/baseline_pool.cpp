@@ -1,7 +1,6 @@
 #define CNNFAST_ISA baseline
 #include "kernels/pool.h"
 #include "kernels/pool_backward.h"
-#include "kernels/table.h"
 
 namespace cnnfast::baseline {
 
