@@ -17,6 +17,7 @@ class _State(threading.local):
     training: bool | None = None
     losses: list[Any] | None = None
     weight_budget: list[int] | None = None
+    observer: Callable[[Any, Any], None] | None = None
 
 
 _state = _State()
@@ -103,6 +104,24 @@ def first_value(
             f"{label}: weight {name!r} of shape {tuple(shape)} is larger than what the file holds"
         )
     return np.zeros(shape, dtype)
+
+
+@contextmanager
+def observed_by(observer: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Hands every layer called inside and its output to ``observer``, inner layers first."""
+    before = _state.observer
+    _state.observer = observer
+    try:
+        yield
+    finally:
+        _state.observer = before
+
+
+def observed(layer: Any, output: Any) -> Any:
+    """The output of a layer's call, shown to whoever observes."""
+    if _state.observer is not None:
+        _state.observer(layer, output)
+    return output
 
 
 def inside() -> bool:

@@ -160,7 +160,7 @@ class Layer:
             with _context.entered(training) as mode, _trace.scope(self.label):
                 if self._takes_training():
                     kwargs["training"] = mode
-                return self.call(inputs, *args, **kwargs)
+                return _context.observed(self, self.call(inputs, *args, **kwargs))
 
     @property
     def label(self) -> str:
