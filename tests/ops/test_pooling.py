@@ -125,3 +125,39 @@ def test_keras_spelling(rng):
     assert np.array_equal(
         ops.average_pool(x, 3, 2, "same"), ops.avg_pool2d(x, 3, strides=2, padding="same")
     )
+
+
+def _map(rows):
+    return np.array(rows, "float32")[None, :, :, None]
+
+
+def test_worked_by_hand():
+    """docs/pooling.md; the largest value of the last window stands twice, the first wins."""
+    x = _map([[1, 3, 2, 1], [4, 2, 0, 1], [0, 0, 5, 6], [7, 5, 8, 8]])
+    dy = _map([[10, 20], [30, 40]])
+    for level in levels():
+        assert ops.max_pool2d(x, 2)[0, :, :, 0].tolist() == [[4, 2], [7, 8]], level
+        assert ops.avg_pool2d(x, 2)[0, :, :, 0].tolist() == [[2.5, 1], [3, 6.75]], level
+        dx = ops.max_pool2d_backward(x, dy, 2)[0, :, :, 0]
+        right = [[0, 0, 20, 0], [10, 0, 0, 0], [0, 0, 0, 0], [30, 0, 40, 0]]
+        assert dx.tolist() == right, level
+        dx = ops.avg_pool2d_backward(dy, x.shape, 2)[0, :, :, 0]
+        assert dx[::2].tolist() == dx[1::2].tolist() == [[2.5, 2.5, 5, 5], [7.5, 7.5, 10, 10]]
+
+
+def test_overlapping_windows_add_their_gradients():
+    peak = np.zeros((1, 5, 5, 1), "float32")
+    peak[0, 2, 2] = 1
+    dy = _map([[1, 2], [3, 4]])
+    for level in levels():
+        dx = ops.max_pool2d_backward(peak, dy, 3, strides=2)
+        assert dx[0, 2, 2, 0] == 10 and np.count_nonzero(dx) == 1, level
+
+
+def test_sizes_of_a_course():
+    """28x28 is 26x26 after a 3x3 convolution and 13x13 after pooling; AlexNet's 55 become 27."""
+    x = np.zeros((1, 28, 28, 1), "float32")
+    y = ops.conv2d(x, np.zeros((3, 3, 1, 4), "float32"))
+    assert y.shape == (1, 26, 26, 4)
+    assert ops.max_pool2d(y, 2).shape == ops.avg_pool2d(y, 2).shape == (1, 13, 13, 4)
+    assert ops.max_pool2d(np.zeros((1, 55, 55, 3), "float32"), 3, strides=2).shape == (1, 27, 27, 3)
