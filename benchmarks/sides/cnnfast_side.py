@@ -3,25 +3,25 @@
 import numpy as np
 
 import cnnfast
-from benchmarks.networks import INPUT, Conv, Dense, Dropout, Flatten, Pool
+from benchmarks.networks import Conv, Dense, Dropout, Flatten, Pool
 
 
 def version():
     return f"cnnfast {cnnfast.__version__} ({cnnfast.runtime.isa()})"
 
 
-def build(layers, weights, softmax, dropout):
+def build(network, weights, softmax, dropout):
     from cnnfast import layers as L
 
-    model = cnnfast.Sequential([cnnfast.Input(shape=INPUT)])
-    for layer in layers:
+    model = cnnfast.Sequential([cnnfast.Input(shape=network.input)])
+    for layer in network.layers:
         match layer:
-            case Conv(filters, size, padding, activation):
-                model.add(L.Conv2D(filters, size, padding=padding, activation=activation))
-            case Pool("max", padding):
-                model.add(L.MaxPooling2D(2, padding=padding))
-            case Pool("average", padding):
-                model.add(L.AveragePooling2D(2, padding=padding))
+            case Conv(filters, size, padding, activation, strides):
+                model.add(L.Conv2D(filters, size, strides, padding, activation=activation))
+            case Pool("max", padding, size):
+                model.add(L.MaxPooling2D(size, 2, padding))
+            case Pool("average", padding, size):
+                model.add(L.AveragePooling2D(size, 2, padding))
             case Flatten():
                 model.add(L.Flatten())
             case Dense(units, activation):
@@ -35,9 +35,9 @@ def build(layers, weights, softmax, dropout):
 
 
 class Trainer:
-    def __init__(self, layers, weights, batch, threads, variant, dropout):
+    def __init__(self, network, weights, batch, threads, variant, dropout):
         cnnfast.runtime.set_num_threads(threads)
-        self.model = build(layers, weights, softmax=False, dropout=dropout)
+        self.model = build(network, weights, softmax=False, dropout=dropout)
         self.model.compile(
             optimizer=cnnfast.optimizers.Adam(1e-3),
             loss=cnnfast.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -51,12 +51,26 @@ class Trainer:
 
 
 class Predictor:
-    def __init__(self, layers, weights, batch, threads, variant):
+    def __init__(self, network, weights, batch, threads, variant):
         cnnfast.runtime.set_num_threads(threads)
-        self.model = build(layers, weights, softmax=True, dropout=False)
+        self.model = build(network, weights, softmax=True, dropout=False)
 
     def prepare(self, x):
         return x
 
     def infer(self, x):
         return self.model.predict_on_batch(x)
+
+
+def convolution(size, direction, threads, variant):
+    """What is timed, and what makes its result an array: the public functions on NumPy arrays."""
+    cnnfast.runtime.set_num_threads(threads)
+    ops = cnnfast.ops
+    x, kernel, dy = size.operands()
+    how = {"strides": size.stride, "padding": size.pad}
+    calls = {
+        "forward": lambda: ops.conv2d(x, kernel, **how),
+        "backward input": lambda: ops.conv2d_backward_input(dy, kernel, size.x, **how),
+        "backward kernel": lambda: ops.conv2d_backward_kernel(x, dy, size.kernel, **how),
+    }
+    return calls[direction], np.asarray

@@ -16,11 +16,11 @@ def version():
     return f"jax {jax.__version__}"
 
 
-def pool(x, kind, padding):
-    window = (1, 2, 2, 1)
+def pool(x, kind, padding, size):
+    window, strides = (1, size, size, 1), (1, 2, 2, 1)
     if kind == "max":
-        return lax.reduce_window(x, -jnp.inf, lax.max, window, window, padding.upper())
-    return lax.reduce_window(x, 0.0, lax.add, window, window, padding.upper()) / 4
+        return lax.reduce_window(x, -jnp.inf, lax.max, window, strides, padding.upper())
+    return lax.reduce_window(x, 0.0, lax.add, window, strides, padding.upper()) / size**2
 
 
 def forward(layers, parameters, x, key=None):
@@ -28,14 +28,18 @@ def forward(layers, parameters, x, key=None):
     activate = {"relu": jax.nn.relu, "tanh": jnp.tanh, None: lambda v: v}
     for layer in layers:
         match layer:
-            case Conv(_, _, padding, activation):
+            case Conv(_, _, padding, activation, strides):
                 w, b = next(at)
                 x = lax.conv_general_dilated(
-                    x, w, (1, 1), padding.upper(), dimension_numbers=("NHWC", "HWIO", "NHWC")
+                    x,
+                    w,
+                    (strides, strides),
+                    padding.upper(),
+                    dimension_numbers=("NHWC", "HWIO", "NHWC"),
                 )
                 x = activate[activation](x + b)
-            case Pool(kind, padding):
-                x = pool(x, kind, padding)
+            case Pool(kind, padding, size):
+                x = pool(x, kind, padding, size)
             case Flatten():
                 x = x.reshape(x.shape[0], -1)
             case Dense(_, activation):
@@ -56,7 +60,7 @@ def tree(weights):
 
 
 class Trainer:
-    def __init__(self, layers, weights, batch, threads, variant, dropout):
+    def __init__(self, network, weights, batch, threads, variant, dropout):
         parameters = tree(weights)
         zeros = jax.tree.map(jnp.zeros_like, parameters)
         key = jax.random.key(0)
@@ -64,9 +68,9 @@ class Trainer:
         def step(state, x, y):
             parameters, m, v, t = state
             chance = jax.random.fold_in(key, t) if dropout else None
-            loss, g = jax.value_and_grad(lambda p: cross_entropy(forward(layers, p, x, chance), y))(
-                parameters
-            )
+            loss, g = jax.value_and_grad(
+                lambda p: cross_entropy(forward(network.layers, p, x, chance), y)
+            )(parameters)
             t = t + 1
             rate = 1e-3 * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
             m = jax.tree.map(lambda a, d: 0.9 * a + 0.1 * d, m, g)
@@ -88,9 +92,9 @@ class Trainer:
 
 
 class Predictor:
-    def __init__(self, layers, weights, batch, threads, variant):
+    def __init__(self, network, weights, batch, threads, variant):
         parameters = tree(weights)
-        self.run = jax.jit(lambda x: jax.nn.softmax(forward(layers, parameters, x)))
+        self.run = jax.jit(lambda x: jax.nn.softmax(forward(network.layers, parameters, x)))
 
     def prepare(self, x):
         return x

@@ -6,7 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-from benchmarks.networks import INPUT, Conv, Dense, Dropout, Flatten, Pool
+from benchmarks.networks import Conv, Dense, Dropout, Flatten, Pool
 
 
 def version():
@@ -25,18 +25,18 @@ def _threads(threads):
         torch.set_num_threads(threads)
 
 
-def build(layers, weights, softmax, dropout):
-    model = keras.Sequential([keras.Input(shape=INPUT)])
-    for layer in layers:
+def build(network, weights, softmax, dropout):
+    model = keras.Sequential([keras.Input(shape=network.input)])
+    for layer in network.layers:
         match layer:
-            case Conv(filters, size, padding, activation):
+            case Conv(filters, size, padding, activation, strides):
                 model.add(
-                    keras.layers.Conv2D(filters, size, padding=padding, activation=activation)
+                    keras.layers.Conv2D(filters, size, strides, padding, activation=activation)
                 )
-            case Pool("max", padding):
-                model.add(keras.layers.MaxPooling2D(2, padding=padding))
-            case Pool("average", padding):
-                model.add(keras.layers.AveragePooling2D(2, padding=padding))
+            case Pool("max", padding, size):
+                model.add(keras.layers.MaxPooling2D(size, 2, padding))
+            case Pool("average", padding, size):
+                model.add(keras.layers.AveragePooling2D(size, 2, padding))
             case Flatten():
                 model.add(keras.layers.Flatten())
             case Dense(units, activation):
@@ -50,9 +50,9 @@ def build(layers, weights, softmax, dropout):
 
 
 class Trainer:
-    def __init__(self, layers, weights, batch, threads, variant, dropout):
+    def __init__(self, network, weights, batch, threads, variant, dropout):
         _threads(threads)
-        self.model = build(layers, weights, softmax=False, dropout=dropout)
+        self.model = build(network, weights, softmax=False, dropout=dropout)
         self.model.compile(
             optimizer=keras.optimizers.Adam(1e-3),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -68,9 +68,9 @@ class Trainer:
 
 
 class Predictor:
-    def __init__(self, layers, weights, batch, threads, variant):
+    def __init__(self, network, weights, batch, threads, variant):
         _threads(threads)
-        self.model = build(layers, weights, softmax=True, dropout=False)
+        self.model = build(network, weights, softmax=True, dropout=False)
 
     def prepare(self, x):
         return x

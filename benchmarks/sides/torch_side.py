@@ -20,22 +20,23 @@ class Same(nn.Module):
         return nn.functional.max_pool2d(x, 2, ceil_mode=True)
 
 
-def build(layers, weights, variant, dropout, softmax):
+def build(network, weights, variant, dropout, softmax):
     modules, at = [], iter(weights)
-    for layer in layers:
+    for layer in network.layers:
         match layer:
-            case Conv(filters, size, padding, activation):
+            case Conv(filters, size, padding, activation, strides):
                 w = next(at)
-                conv = nn.Conv2d(w.kernel.shape[2], filters, size, padding=padding)
+                padding = size // 2 if padding == "same" else 0
+                conv = nn.Conv2d(w.kernel.shape[2], filters, size, strides, padding)
                 conv.weight.data = torch.from_numpy(w.kernel.transpose(3, 2, 0, 1).copy())
                 conv.bias.data = torch.from_numpy(w.bias.copy())
                 modules += [conv, ACTIVATIONS[activation]()]
             case Pool("max", "same"):
                 modules.append(Same())
-            case Pool("max"):
-                modules.append(nn.MaxPool2d(2))
-            case Pool("average"):
-                modules.append(nn.AvgPool2d(2))
+            case Pool("max", _, size):
+                modules.append(nn.MaxPool2d(size, 2))
+            case Pool("average", _, size):
+                modules.append(nn.AvgPool2d(size, 2))
             case Flatten():
                 modules.append(nn.Flatten())
             case Dense(units, activation):
@@ -64,11 +65,11 @@ def images(x, variant):
 
 
 class Trainer:
-    def __init__(self, layers, weights, batch, threads, variant, dropout):
+    def __init__(self, network, weights, batch, threads, variant, dropout):
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         self.variant = variant
-        self.model = build(layers, weights, variant, dropout, softmax=False).train()
+        self.model = build(network, weights, variant, dropout, softmax=False).train()
         self.loss = nn.CrossEntropyLoss()
         # eps as Keras has it, so that losses can be compared step by step
         self.optimizer = torch.optim.Adam(self.model.parameters(), 1e-3, eps=1e-7, fused=True)
@@ -86,11 +87,11 @@ class Trainer:
 
 
 class Predictor:
-    def __init__(self, layers, weights, batch, threads, variant):
+    def __init__(self, network, weights, batch, threads, variant):
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         self.variant = variant
-        self.model = build(layers, weights, variant, dropout=False, softmax=True).eval()
+        self.model = build(network, weights, variant, dropout=False, softmax=True).eval()
 
     def prepare(self, x):
         return images(x, self.variant)
@@ -98,3 +99,37 @@ class Predictor:
     def infer(self, x):
         with torch.inference_mode():
             return self.model(x).numpy()
+
+
+def convolution(size, direction, threads, variant):
+    """What is timed, and what makes its result an NHWC or HWIO array."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    x, kernel, dy = size.operands()
+    x, dy = images(x, variant), images(dy, variant)
+    w = torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
+    if variant == "channels_last":
+        w = w.to(memory_format=torch.channels_last)
+    stride, pad = (size.stride,) * 2, (size.pad,) * 2
+
+    def backward(mask):
+        return torch.ops.aten.convolution_backward(
+            dy, x, w, None, stride, pad, (1, 1), False, (0, 0), 1, mask
+        )
+
+    def guarded(f):
+        def call():
+            with torch.inference_mode():
+                return f()
+
+        return call
+
+    to_nhwc = lambda y: y.permute(0, 2, 3, 1).contiguous().numpy()  # noqa: E731
+    to_hwio = lambda w: w.permute(2, 3, 1, 0).contiguous().numpy()  # noqa: E731
+    calls = {
+        "forward": (lambda: nn.functional.conv2d(x, w, None, stride, pad), to_nhwc),
+        "backward input": (lambda: backward([True, False, False])[0], to_nhwc),
+        "backward kernel": (lambda: backward([False, True, False])[1], to_hwio),
+    }
+    call, to_array = calls[direction]
+    return guarded(call), to_array
