@@ -76,20 +76,75 @@ void finish_rows(float* c, int64_t c_row, int64_t rows, int64_t columns, const f
 
 CNNFAST_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// One tile's columns of b, k of them rows with contiguous columns: [k][vectors * kLanes].
-template <int V>
-void pack_columns(const float* b, int64_t b_k, int64_t k, int64_t columns, float* to) {
-  const int last = static_cast<int>(columns - (V - 1) * kLanes);
-  for (int64_t i = 0; i < k; ++i, b += b_k, to += V * kLanes) {
+// T tiles of whole columns side by side, each [k][kTileColumns]; rows of b are read from left to
+// right. `sums`: the columns' sums are added to it on the way.
+template <int T, bool kSums>
+void pack_tiles(const float* b, int64_t b_k, int64_t k, float* to, int64_t tile, float* sums) {
+  constexpr int kVectors = T * kTileVectors;
+  vf sum[kVectors];
+  CNNFAST_UNROLL
+  for (int v = 0; v < kVectors; ++v) sum[v] = kSums ? load(sums + v * kLanes) : vf{};
+  for (int64_t i = 0; i < k; ++i, b += b_k, to += kTileColumns) {
     // A row of a wide matrix is a page of its own: ask for it ahead.
-    __builtin_prefetch(b + 8 * b_k);
-    if constexpr (V == 2) {
-      __builtin_prefetch(b + 8 * b_k + kLanes);
-      store(to, load(b));
+    CNNFAST_UNROLL
+    for (int v = 0; v < kVectors; v += 16 / kLanes) __builtin_prefetch(b + 8 * b_k + v * kLanes);
+    CNNFAST_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const vf x = load(b + v * kLanes);
+      store(to + v / kTileVectors * tile + v % kTileVectors * kLanes, x);
+      if constexpr (kSums) sum[v] += x;
     }
-    store(to + (V - 1) * kLanes,
-          last == kLanes ? load(b + (V - 1) * kLanes) : load_first(b + (V - 1) * kLanes, last));
   }
+  if constexpr (kSums) {
+    CNNFAST_UNROLL
+    for (int v = 0; v < kVectors; ++v) store(sums + v * kLanes, sum[v]);
+  }
+}
+
+// The last tile's columns: [k][V * kLanes], zeros behind.
+template <int V>
+void pack_last_tile(const float* b, int64_t b_k, int64_t k, int64_t columns, float* to,
+                    float* sums) {
+  const int last = static_cast<int>(columns - (V - 1) * kLanes);
+  vf sum[V];
+  CNNFAST_UNROLL
+  for (int v = 0; v < V; ++v)
+    sum[v] = sums ? load_first(sums + v * kLanes, v + 1 < V ? kLanes : last) : vf{};
+  for (int64_t i = 0; i < k; ++i, b += b_k, to += V * kLanes) {
+    __builtin_prefetch(b + 8 * b_k);
+    CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v) {
+      const vf x = load_first(b + v * kLanes, v + 1 < V ? kLanes : last);
+      store(to + v * kLanes, x);
+      sum[v] += x;
+    }
+  }
+  if (!sums) return;
+  CNNFAST_UNROLL
+  for (int v = 0; v < V; ++v) store_first(sums + v * kLanes, sum[v], v + 1 < V ? kLanes : last);
+}
+
+// All tiles of a block of b whose columns are contiguous.
+void pack_columns(const float* b, int64_t b_k, int64_t k, int64_t columns, float* to, float* sums) {
+  constexpr int kTogether = 4;
+  const int64_t tile = kTileColumns * k;
+  while (columns >= kTogether * kTileColumns) {
+    (sums ? pack_tiles<kTogether, true> : pack_tiles<kTogether, false>)(b, b_k, k, to, tile, sums);
+    b += kTogether * kTileColumns;
+    to += kTogether * tile;
+    columns -= kTogether * kTileColumns;
+    if (sums) sums += kTogether * kTileColumns;
+  }
+  while (columns >= kTileColumns) {
+    (sums ? pack_tiles<1, true> : pack_tiles<1, false>)(b, b_k, k, to, tile, sums);
+    b += kTileColumns;
+    to += tile;
+    columns -= kTileColumns;
+    if (sums) sums += kTileColumns;
+  }
+  if (columns == 0) return;
+  (columns <= kLanes ? pack_last_tile<1> : pack_last_tile<kTileVectors>)(b, b_k, k, columns, to,
+                                                                         sums);
 }
 
 // The same from a matrix whose k is contiguous, by transposing squares of kLanes x kLanes.
@@ -123,11 +178,10 @@ void pack_columns_transposed(const float* b, int64_t b_column, int64_t k, int64_
 // rows of a over k steps as [k][rows].
 void pack_rows(const float* a, int64_t a_row, int64_t a_k, int64_t rows, int64_t k, float* to) {
   if (a_row == 1) {
+    // Whole stores: what reaches too far is written after it, the last into the slack.
     for (int64_t i = 0; i < k; ++i, a += a_k, to += rows)
-      for (int64_t p = 0; p < rows; p += kLanes) {
-        const int n = static_cast<int>(smaller(rows - p, kLanes));
-        store_first(to + p, load_first(a + p, n), n);
-      }
+      for (int64_t p = 0; p < rows; p += kLanes)
+        store(to + p, load_first(a + p, static_cast<int>(smaller(rows - p, kLanes))));
     return;
   }
   int64_t i = 0;
@@ -162,17 +216,19 @@ void gemm(const Gemm& g) {
     for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kBlockK) {
       const int64_t depth = smaller(g.k - k0, kBlockK);
       const float* b = g.b + k0 * g.b_k + n0 * g.b_column;
-      for (int64_t t = 0; t < tiles; ++t) {
+      if (g.b_column == 1) {
+        float* sums = g.b_sums ? g.b_sums + n0 : nullptr;
+        if (sums && k0 == 0 && !g.add)
+          for (int64_t o = 0; o < columns; ++o) sums[o] = 0.0f;
+        pack_columns(b, g.b_k, depth, columns, block, sums);
+      }
+      for (int64_t t = 0; g.b_column != 1 && t < tiles; ++t) {
         const float* from = b + t * kTileColumns * g.b_column;
         float* to = block + t * kTileColumns * depth;
         const bool one = narrow && t == tiles - 1;
         const int64_t width = t == tiles - 1 ? last_columns : kTileColumns;
-        if (g.b_column == 1)
-          one ? pack_columns<1>(from, g.b_k, depth, width, to)
-              : pack_columns<2>(from, g.b_k, depth, width, to);
-        else
-          one ? pack_columns_transposed<1>(from, g.b_column, depth, width, to)
-              : pack_columns_transposed<2>(from, g.b_column, depth, width, to);
+        one ? pack_columns_transposed<1>(from, g.b_column, depth, width, to)
+            : pack_columns_transposed<2>(from, g.b_column, depth, width, to);
       }
       // Strips of nearly equal height: 16 rows are 8 + 8, not 14 + 2.
       int64_t row = 0;
@@ -185,10 +241,10 @@ void gemm(const Gemm& g) {
         const TileFunction wide = choose_tile(static_cast<int>(rows), 2, packed);
         for (int64_t t = 0; t + 1 < tiles; ++t)
           wide(rows_of_a, g.a_row, g.a_k, block + t * kTileColumns * depth, depth,
-               c + t * kTileColumns, g.c_row, kLanes, k0 > 0);
+               c + t * kTileColumns, g.c_row, kLanes, g.add || k0 > 0);
         const TileFunction end = narrow ? choose_tile(static_cast<int>(rows), 1, packed) : wide;
         end(rows_of_a, g.a_row, g.a_k, block + (tiles - 1) * kTileColumns * depth, depth,
-            c + (tiles - 1) * kTileColumns, g.c_row, last, k0 > 0);
+            c + (tiles - 1) * kTileColumns, g.c_row, last, g.add || k0 > 0);
         if (k0 + kBlockK >= g.k)
           finish_rows(c, g.c_row, rows, columns, g.bias ? g.bias + n0 : nullptr, g.activation,
                       g.alpha);

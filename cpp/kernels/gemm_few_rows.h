@@ -184,24 +184,6 @@ void gemm_few_rows_transposed(const Gemm& g) {
   finish_rows(g.c, g.c_row, g.m, g.n, g.bias, g.activation, g.alpha);
 }
 
-void column_sums(const float* x, int64_t rows, int64_t columns, int64_t stride, float* sums) {
-  constexpr int kVectors = 4;
-  int64_t c = 0;
-  for (; c + kVectors * kLanes <= columns; c += kVectors * kLanes) {
-    vf sum[kVectors] = {};
-    for (int64_t r = 0; r < rows; ++r) CNNFAST_UNROLL
-    for (int v = 0; v < kVectors; ++v) sum[v] += load(x + r * stride + c + v * kLanes);
-    CNNFAST_UNROLL
-    for (int v = 0; v < kVectors; ++v) store(sums + c + v * kLanes, sum[v]);
-  }
-  for (; c < columns; c += kLanes) {
-    const int n = static_cast<int>(smaller(columns - c, kLanes));
-    vf sum = {};
-    for (int64_t r = 0; r < rows; ++r) sum += load_first(x + r * stride + c, n);
-    store_first(sums + c, sum, n);
-  }
-}
-
 void fill(GemmKernels& table) {
   table.tile_rows = kTileRows;
   table.tile_columns = kTileColumns;
@@ -209,7 +191,6 @@ void fill(GemmKernels& table) {
   table.gemm = gemm;
   table.gemm_few_rows = gemm_few_rows;
   table.gemm_few_rows_transposed = gemm_few_rows_transposed;
-  table.column_sums = column_sums;
 }
 
 }  // namespace

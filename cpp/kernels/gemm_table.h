@@ -20,7 +20,10 @@ struct Gemm {
   const float* bias;  // may be null
   ActivationKind activation;
   float alpha;
-  float* scratch;  // GemmKernels::scratch_floats
+  float* scratch;    // GemmKernels::scratch_floats
+  // Of gemm() alone:
+  bool add = false;         // c += a b, without bias and activation
+  float* b_sums = nullptr;  // with b_column == 1: the sums over k of b's columns, or += them
 };
 
 struct GemmKernels {
@@ -32,9 +35,6 @@ struct GemmKernels {
   void (*gemm_few_rows)(const Gemm&);
   // The same for small m with the other order of b (b_k == 1, a_k == 1): dot products with rows.
   void (*gemm_few_rows_transposed)(const Gemm&);
-  // sums[c] = x(0, c) + x(1, c) + ... in that order; rows are `stride` floats apart.
-  void (*column_sums)(const float* x, std::int64_t rows, std::int64_t columns, std::int64_t stride,
-                      float* sums);
 };
 
 }  // namespace cnnfast

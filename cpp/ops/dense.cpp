@@ -305,29 +305,22 @@ void build_product_kernel(const Problem& p, StepBuilder& steps) {
       rows = share(s.in, thread, threads, kernels.tile_rows);
     else
       columns = share(s.out, thread, threads, kernels.tile_columns);
-    const float* d = run.ptr<const float>(dy);
-    if (wants_dw) {
-      Gemm call{};
-      call.a = run.ptr<const float>(x) + rows.begin;
-      call.a_row = 1;
-      call.a_k = s.in;
-      call.b = d + columns.begin;
-      call.b_k = s.out;
-      call.b_column = 1;
-      call.c = run.ptr<float>(dw) + rows.begin * s.out + columns.begin;
-      call.c_row = s.out;
-      call.m = rows.size();
-      call.n = columns.size();
-      call.k = s.rows;
-      call.activation = ActivationKind::linear;
-      call.scratch = run.thread_ptr<float>(scratch, thread);
-      kernels.gemm(call);
-    }
-    if (!bias) return;
-    const Range sums = share(s.out, thread, threads, kernels.tile_columns);
-    if (sums.size() > 0)
-      kernels.column_sums(d + sums.begin, s.rows, sums.size(), s.out,
-                          run.ptr<float>(db) + sums.begin);
+    Gemm call{};
+    call.a = run.ptr<const float>(x) + rows.begin;
+    call.a_row = 1;
+    call.a_k = s.in;
+    call.b = run.ptr<const float>(dy) + columns.begin;
+    call.b_k = s.out;
+    call.b_column = 1;
+    call.c = run.ptr<float>(dw) + rows.begin * s.out + columns.begin;
+    call.c_row = s.out;
+    call.m = wants_dw ? rows.size() : 0;
+    call.n = columns.size();
+    call.k = s.rows;
+    call.activation = ActivationKind::linear;
+    call.scratch = run.thread_ptr<float>(scratch, thread);
+    if (bias && rows.begin == 0) call.b_sums = run.ptr<float>(db) + columns.begin;
+    kernels.gemm(call);
   });
 }
 
