@@ -20,7 +20,7 @@ struct Gemm {
   const float* bias;  // may be null
   ActivationKind activation;
   float alpha;
-  float* scratch;    // GemmKernels::scratch_floats
+  float* scratch;  // GemmKernels::scratch_floats
   // Of gemm() alone:
   bool add = false;         // c += a b, without bias and activation
   float* b_sums = nullptr;  // with b_column == 1: the sums over k of b's columns, or += them

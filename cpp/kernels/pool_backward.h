@@ -65,17 +65,23 @@ void separate_row(const PoolSizes& s, const Folding& folding, const Gradient& gr
     const float share = Gradient::kMax ? 0.0f : share_of(s, rows, ow);
     const int64_t start = ow * s.stride_w - s.left;
     const int64_t taps = smaller(s.stride_w, s.w - start);
-    for (int64_t c = 0; c < s.c; c += kLanes) {
-      const int n = static_cast<int>(smaller(s.c - c, kLanes));
+    const auto some = [&](int64_t c, int n) __attribute__((always_inline)) {
       const int64_t index = outputs + ow * s.c + c;
-      const vf d = load_first(dy + index, n);
+      const vf d = n == kLanes ? load(dy + index) : load_first(dy + index, n);
       const vi winner = gradient.places(index, n);
       for (int64_t kw = start < 0 ? -start : 0; kw < taps; ++kw) {
         const int32_t place = kw < s.window_w ? first_place + static_cast<int32_t>(kw) : -1;
-        store_first(to + (start + kw) * s.c + c,
-                    Gradient::spread(d, winner, broadcast(place), share), n);
+        const vf x = Gradient::spread(d, winner, broadcast(place), share);
+        float* out = to + (start + kw) * s.c + c;
+        if (n == kLanes)
+          store(out, x);
+        else
+          store_first(out, x, n);
       }
-    }
+    };
+    int64_t c = 0;
+    for (; c + kLanes <= s.c; c += kLanes) some(c, kLanes);
+    if (c < s.c) some(c, static_cast<int>(s.c - c));
   };
   // Columns behind the last window's stride belong to nobody.
   const int64_t covered = s.ow * s.stride_w - s.left;

@@ -23,6 +23,16 @@ CNNFAST_INLINE void store_places(uint8_t* p, vi places, int n) {
   } else {
     _mm_mask_storeu_epi8(p, static_cast<__mmask16>((1u << n) - 1u), narrow);
   }
+#elif defined(__AVX2__)
+  const __m256i wide = reinterpret_cast<__m256i>(places);
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+  const uint64_t narrow = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_packus_epi16(words, words)));
+  if (n == kLanes) {
+    memcpy(p, &narrow, kLanes);
+  } else {
+    for (int i = 0; i < n; ++i) p[i] = static_cast<uint8_t>(narrow >> (8 * i));
+  }
 #else
   typedef uint8_t bytes __attribute__((vector_size(kLanes)));
   const bytes narrow = __builtin_convertvector(places, bytes);
@@ -40,6 +50,15 @@ CNNFAST_INLINE vi load_places(const uint8_t* p, int n) {
 #if defined(__AVX512F__)
   const __mmask16 mask = static_cast<__mmask16>((1u << n) - 1u);
   return reinterpret_cast<vi>(_mm512_maskz_cvtepu8_epi32(0xffff, _mm_maskz_loadu_epi8(mask, p)));
+#elif defined(__AVX2__)
+  uint64_t narrow = 0;
+  if (n == kLanes) {
+    memcpy(&narrow, p, kLanes);
+  } else {
+    for (int i = 0; i < n; ++i) narrow |= static_cast<uint64_t>(p[i]) << (8 * i);
+  }
+  return reinterpret_cast<vi>(
+      _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(narrow))));
 #else
   typedef uint8_t bytes __attribute__((vector_size(kLanes)));
   bytes narrow = {};

@@ -28,7 +28,7 @@ CNNFAST_INLINE int64_t u_plane(int64_t source, int64_t step) { return source * s
 CNNFAST_INLINE int64_t u_block(int64_t source) { return kTileValues * u_plane(source, kBlock); }
 
 int64_t winograd_scratch(const WinogradPass& p) {
-  return kTileValues * (v_plane(p) + m_plane(p) + p.src_c);
+  return kTileValues * (v_plane(p) + m_plane(p)) + whole_vectors(p.src_c);
 }
 
 int64_t winograd_weights(int64_t c, int64_t k, bool flipped) {
@@ -105,17 +105,15 @@ void winograd_pack(const float* w, float* packed, int m, int64_t c, int64_t k, b
                                                      block_end);
 }
 
-// 6x6 source pixels of one vector of channels -> 36 points.
-CNNFAST_INLINE void input_points(const float* x, int64_t row, int64_t col, int lanes, float* to,
-                                 int64_t plane) {
+// 6x6 source pixels of one vector of channels -> 36 points; at(i, j) is where pixel (i, j) stands.
+template <class At>
+CNNFAST_INLINE void input_points(At at, int lanes, float* to, int64_t plane) {
   vf d[kTileValues];
   CNNFAST_UNROLL
   for (int j = 0; j < kPoints; ++j) {
     CNNFAST_UNROLL
-    for (int i = 0; i < kPoints; ++i) {
-      const float* from = x + i * row + j * col;
-      d[i * kPoints + j] = lanes == kLanes ? load(from) : load_first(from, lanes);
-    }
+    for (int i = 0; i < kPoints; ++i)
+      d[i * kPoints + j] = lanes == kLanes ? load(at(i, j)) : load_first(at(i, j), lanes);
     transform_input(d + j, kPoints);
   }
   CNNFAST_UNROLL
@@ -126,26 +124,46 @@ CNNFAST_INLINE void input_points(const float* x, int64_t row, int64_t col, int l
   }
 }
 
-// All channels of one tile whose first source place is (row, col) -> V. `patch`: 36 * src_c floats.
-void transform_tile(const WinogradPass& p, const float* image, int64_t row, int64_t col, float* to,
-                    int64_t plane, float* patch) {
-  const float* x = image + (row * p.src_w + col) * p.src_c;
-  int64_t row_floats = p.src_w * p.src_c;
-  if (row < 0 || col < 0 || row + kPoints > p.src_h || col + kPoints > p.src_w) {
-    copy_padded(image, p.src_h, p.src_w, p.src_c, row, kPoints, col, kPoints, patch);
-    x = patch;
-    row_floats = kPoints * p.src_c;
-  }
+template <class At>
+CNNFAST_INLINE void input_channels(const WinogradPass& p, At at, float* to, int64_t plane) {
   int64_t c = 0;
   for (; c + kLanes <= p.src_c; c += kLanes)
-    input_points(x + c, row_floats, p.src_c, kLanes, to + c, plane);
+    input_points([=](int i, int j) __attribute__((always_inline)) { return at(i, j) + c; }, kLanes,
+                 to + c, plane);
   if (c < p.src_c)
-    input_points(x + c, row_floats, p.src_c, static_cast<int>(p.src_c - c), to + c, plane);
+    input_points([=](int i, int j) __attribute__((always_inline)) { return at(i, j) + c; },
+                 static_cast<int>(p.src_c - c), to + c, plane);
 }
 
-template <int M>
-CNNFAST_INLINE void output_points(const float* from, int64_t plane, vf bias, const WinogradPass& p,
-                                  float* y, int rows, int cols, int lanes) {
+// All channels of one tile whose first source place is (row, col) -> V. `zeros`: src_c of them, for
+// what lies outside the source.
+void transform_tile(const WinogradPass& p, const float* image, int64_t row, int64_t col, float* to,
+                    int64_t plane, const float* zeros) {
+  const float* x = image + (row * p.src_w + col) * p.src_c;
+  const int64_t row_floats = p.src_w * p.src_c, pixel = p.src_c;
+  if (row >= 0 && col >= 0 && row + kPoints <= p.src_h && col + kPoints <= p.src_w) {
+    input_channels(
+        p,
+        [=](int i, int j) __attribute__((always_inline)) { return x + i * row_floats + j * pixel; },
+        to, plane);
+    return;
+  }
+  const float* pixels[kTileValues];
+  for (int i = 0; i < kPoints; ++i)
+    for (int j = 0; j < kPoints; ++j) {
+      const bool inside = row + i >= 0 && row + i < p.src_h && col + j >= 0 && col + j < p.src_w;
+      pixels[i * kPoints + j] = inside ? x + i * row_floats + j * pixel : zeros;
+    }
+  input_channels(
+      p, [&](int i, int j) __attribute__((always_inline)) { return pixels[i * kPoints + j]; }, to,
+      plane);
+}
+
+// 36 points of one vector of channels -> M x M outputs, of which rows x cols are real.
+template <int M, class Activate>
+CNNFAST_INLINE void output_points(const float* from, int64_t plane, vf bias, Activate activate,
+                                  float* y, int64_t row, int64_t pixel, int rows, int cols,
+                                  int lanes) {
   vf m[kTileValues];
   CNNFAST_UNROLL
   for (int j = 0; j < kPoints; ++j) {
@@ -153,34 +171,33 @@ CNNFAST_INLINE void output_points(const float* from, int64_t plane, vf bias, con
     for (int i = 0; i < kPoints; ++i) m[i * kPoints + j] = load(from + (i * kPoints + j) * plane);
     transform_output<M>(m + j, kPoints);
   }
+  const bool whole = rows == M && cols == M && lanes == kLanes;
   CNNFAST_UNROLL
   for (int i = 0; i < M; ++i) {
     transform_output<M>(m + i * kPoints, 1);
     CNNFAST_UNROLL
     for (int j = 0; j < M; ++j) {
-      vf value = m[i * kPoints + j] + bias;
-      if (p.activation == ActivationKind::relu) {
-        value = max(vf{}, value);
-      } else if (p.activation == ActivationKind::leaky_relu) {
-        value = select(value < vf{}, value * broadcast(p.alpha), value);
-      } else if (p.activation == ActivationKind::tanh) {
-        value = tanh(value);
-      } else if (p.activation == ActivationKind::sigmoid) {
-        value = sigmoid(value);
-      }
-      if (i >= rows || j >= cols) continue;
-      float* to = y + (i * p.dst_w + j) * p.dst_c;
-      if (lanes == kLanes) {
+      const vf value = activate(m[i * kPoints + j] + bias);
+      float* to = y + i * row + j * pixel;
+      if (whole) {
         store(to, value);
-      } else {
-        store_first(to, value, lanes);
+      } else if (i < rows && j < cols) {
+        store_lanes(to, value, lanes);
       }
     }
   }
 }
 
+// Tiles counted through columns, rows, images without a division each.
 struct TilePlace {
   int64_t image, row, col;  // in tiles
+  void next(const WinogradPass& p) __attribute__((always_inline)) {
+    if (++col < p.tile_cols) return;
+    col = 0;
+    if (++row < p.tile_rows) return;
+    row = 0;
+    ++image;
+  }
 };
 CNNFAST_INLINE TilePlace tile_place(const WinogradPass& p, int64_t tile) {
   const int64_t per_image = p.tile_rows * p.tile_cols;
@@ -189,21 +206,49 @@ CNNFAST_INLINE TilePlace tile_place(const WinogradPass& p, int64_t tile) {
 }
 
 // M of one channel block -> destination.
-template <int M>
+template <int M, class Activate>
 void transform_back(const WinogradPass& p, const float* products, const float* bias, float* dst,
-                    int64_t tile_begin, int64_t tiles, int64_t k, int vectors, int last) {
+                    int64_t tile_begin, int64_t tiles, int64_t k, int vectors, int last,
+                    Activate activate) {
   const int64_t plane = m_plane(p), step = vectors * kLanes;
-  for (int64_t i = 0; i < tiles; ++i) {
-    const TilePlace at = tile_place(p, tile_begin + i);
+  const int64_t row = p.dst_w * p.dst_c, pixel = p.dst_c;
+  TilePlace at = tile_place(p, tile_begin);
+  vf b[2] = {vf{}, vf{}};
+  for (int v = 0; bias && v < vectors; ++v)
+    b[v] = load_lanes(bias + k + v * kLanes, v == vectors - 1 ? last : kLanes);
+  for (int64_t i = 0; i < tiles; ++i, at.next(p)) {
     const int rows = static_cast<int>(smaller(M, p.dst_h - at.row * M));
     const int cols = static_cast<int>(smaller(M, p.dst_w - at.col * M));
     float* y = dst + ((at.image * p.dst_h + at.row * M) * p.dst_w + at.col * M) * p.dst_c + k;
-    for (int v = 0; v < vectors; ++v) {
-      const int lanes = v == vectors - 1 ? last : kLanes;
-      const vf b = bias ? load_first(bias + k + v * kLanes, lanes) : vf{};
-      output_points<M>(products + i * step + v * kLanes, plane, b, p, y + v * kLanes, rows, cols,
-                       lanes);
+    for (int v = 0; v < vectors; ++v)
+      output_points<M>(products + i * step + v * kLanes, plane, b[v], activate, y + v * kLanes, row,
+                       pixel, rows, cols, v == vectors - 1 ? last : kLanes);
+  }
+}
+
+template <int M>
+void transform_back_as(const WinogradPass& p, const float* products, const float* bias, float* dst,
+                       int64_t tile_begin, int64_t tiles, int64_t k, int vectors, int last) {
+  switch (p.activation) {
+    case ActivationKind::linear:
+    case ActivationKind::relu: {
+      // One code for both: max(least, x) is x for -infinity, and NaN stays NaN.
+      const vf least = broadcast(p.activation == ActivationKind::relu ? 0.0f : -__builtin_inff());
+      return transform_back<M>(p, products, bias, dst, tile_begin, tiles, k, vectors, last,
+                               [=](vf x) __attribute__((always_inline)) { return max(least, x); });
     }
+    case ActivationKind::leaky_relu: {
+      const vf alpha = broadcast(p.alpha);
+      return transform_back<M>(
+          p, products, bias, dst, tile_begin, tiles, k, vectors, last,
+          [=](vf x) __attribute__((always_inline)) { return select(x < vf{}, x * alpha, x); });
+    }
+    case ActivationKind::tanh:
+      return transform_back<M>(p, products, bias, dst, tile_begin, tiles, k, vectors, last,
+                               [](vf x) __attribute__((always_inline)) { return tanh(x); });
+    case ActivationKind::sigmoid:
+      return transform_back<M>(p, products, bias, dst, tile_begin, tiles, k, vectors, last,
+                               [](vf x) __attribute__((always_inline)) { return sigmoid(x); });
   }
 }
 
@@ -213,14 +258,14 @@ void winograd(const WinogradPass& p, const float* src, const float* weights, con
   const int64_t channels = whole_vectors(p.src_c), plane = v_plane(p), products_plane = m_plane(p);
   float* points = scratch;
   float* products = points + kTileValues * plane;
-  float* patch = products + kTileValues * products_plane;
+  float* zeros = products + kTileValues * products_plane;
+  zero_floats(zeros, channels);
+  TilePlace at = tile_place(p, tile_begin);
   for (int64_t begin = tile_begin; begin < tile_end; begin += p.block_tiles) {
     const int64_t tiles = smaller(p.block_tiles, tile_end - begin);
-    for (int64_t i = 0; i < tiles; ++i) {
-      const TilePlace at = tile_place(p, begin + i);
+    for (int64_t i = 0; i < tiles; ++i, at.next(p))
       transform_tile(p, src + at.image * p.src_h * p.src_w * p.src_c, at.row * p.m + p.row_first,
-                     at.col * p.m + p.col_first, points + i * channels, plane, patch);
-    }
+                     at.col * p.m + p.col_first, points + i * channels, plane, zeros);
     const int64_t pieces = (tiles + kTilePixels - 1) / kTilePixels;
     const int64_t each = tiles / pieces, more = tiles % pieces;
     for (int64_t block = block_begin; block < block_end; ++block) {
@@ -248,8 +293,8 @@ void winograd(const WinogradPass& p, const float* src, const float* weights, con
           t.y += made * step;
         }
       }
-      (p.m == 4 ? transform_back<4> : transform_back<2>)(p, products, bias, dst, begin, tiles, k,
-                                                         vectors, last);
+      (p.m == 4 ? transform_back_as<4> : transform_back_as<2>)(p, products, bias, dst, begin, tiles,
+                                                               k, vectors, last);
     }
   }
 }

@@ -15,12 +15,12 @@ CNNFAST_INLINE int64_t d_plane(const WinogradPass& p) {
 }
 
 int64_t winograd_sums_scratch(const WinogradPass& p) {
-  return kTileValues * (v_plane(p) + d_plane(p) + p.src_c);
+  return kTileValues * (v_plane(p) + d_plane(p)) + whole_vectors(p.src_c);
 }
 
 // rows x cols gradients (the rest of the M x M tile lies outside: zeros) -> 36 points; their sum is
-// added to db.
-template <int M>
+// given back.
+template <int M, bool kWhole>
 CNNFAST_INLINE vf gradient_points(const float* dy, int64_t row, int64_t col, int rows, int cols,
                                   int lanes, float* to, int64_t plane) {
   vf d[kTileValues];
@@ -29,7 +29,11 @@ CNNFAST_INLINE vf gradient_points(const float* dy, int64_t row, int64_t col, int
   for (int j = 0; j < M; ++j) {
     CNNFAST_UNROLL
     for (int i = 0; i < M; ++i) {
-      d[i * kPoints + j] = i < rows && j < cols ? load_lanes(dy + i * row + j * col, lanes) : vf{};
+      const float* from = dy + i * row + j * col;
+      if constexpr (kWhole)
+        d[i * kPoints + j] = load(from);
+      else
+        d[i * kPoints + j] = i < rows && j < cols ? load_lanes(from, lanes) : vf{};
       total += d[i * kPoints + j];
     }
     transform_gradient<M>(d + j, kPoints);
@@ -49,10 +53,13 @@ void transform_gradient_tile(const WinogradPass& p, const float* dy, const TileP
   const int rows = static_cast<int>(smaller(M, p.dst_h - at.row * M));
   const int cols = static_cast<int>(smaller(M, p.dst_w - at.col * M));
   const float* from = dy + ((at.image * p.dst_h + at.row * M) * p.dst_w + at.col * M) * p.dst_c;
+  const int64_t row = p.dst_w * p.dst_c, col = p.dst_c;
   for (int64_t k = k_begin; k < k_end; k += kLanes) {
     const int lanes = static_cast<int>(smaller(kLanes, k_end - k));
+    const bool whole = rows == M && cols == M && lanes == kLanes;
     const vf total =
-        gradient_points<M>(from + k, p.dst_w * p.dst_c, p.dst_c, rows, cols, lanes, to + k, plane);
+        (whole ? gradient_points<M, true> : gradient_points<M, false>)(from + k, row, col, rows,
+                                                                       cols, lanes, to + k, plane);
     if (db) store_lanes(db + k, load_lanes(db + k, lanes) + total, lanes);
   }
 }
@@ -64,17 +71,18 @@ void winograd_sums(const WinogradPass& p, const float* x, const float* dy, float
   const int64_t plane = v_plane(p), gradient_plane = d_plane(p);
   float* points = scratch;
   float* gradients = points + kTileValues * plane;
-  float* patch = gradients + kTileValues * gradient_plane;
+  float* zeros = gradients + kTileValues * gradient_plane;
+  zero_floats(zeros, channels);
   const int64_t k_begin = block_begin * kBlock, k_end = smaller(block_end * kBlock, p.dst_c);
   if (first && db) zero_floats(db + k_begin, k_end - k_begin);
   const int64_t pieces = (p.src_c + kTilePixels - 1) / kTilePixels;
   const int64_t each = p.src_c / pieces, more = p.src_c % pieces;
+  TilePlace at = tile_place(p, tile_begin);
   for (int64_t begin = tile_begin; begin < tile_end || first; begin += p.block_tiles) {
     const int64_t tiles = larger(0, smaller(p.block_tiles, tile_end - begin));
-    for (int64_t i = 0; i < tiles; ++i) {
-      const TilePlace at = tile_place(p, begin + i);
+    for (int64_t i = 0; i < tiles; ++i, at.next(p)) {
       transform_tile(p, x + at.image * p.src_h * p.src_w * p.src_c, at.row * p.m + p.row_first,
-                     at.col * p.m + p.col_first, points + i * channels, plane, patch);
+                     at.col * p.m + p.col_first, points + i * channels, plane, zeros);
       (p.m == 4 ? transform_gradient_tile<4>
                 : transform_gradient_tile<2>)(p, dy, at, k_begin, k_end,
                                               gradients + i * out_channels, gradient_plane, db);
