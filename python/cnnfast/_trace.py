@@ -252,6 +252,11 @@ def current_scope() -> str:
     return _scopes.names[-1] if _scopes.names else ""
 
 
+def scope_depth() -> int:
+    """How many layers' calls are under way, one inside the other."""
+    return len(_scopes.names)
+
+
 class Trace:
     """One graph being written."""
 
