@@ -82,7 +82,15 @@ def test_layers_inside_layers_have_paths(image):
     )
     found = visualize.layer_outputs(model, image)
     conv = "inside/block/conv"
-    assert list(found) == ["first", conv, f"{conv}#2", f"{conv}#3", "inside/block", "inside", "flat"]
+    assert list(found) == [
+        "first",
+        conv,
+        f"{conv}#2",
+        f"{conv}#3",
+        "inside/block",
+        "inside",
+        "flat",
+    ]
     np.testing.assert_array_equal(found["inside/block"], np.maximum(found[f"{conv}#3"], 0))
     assert list(visualize.layer_outputs(model, image, "block")) == ["inside/block"]
 
@@ -113,7 +121,9 @@ def test_a_subclassed_model(image):
 
 def saliency_of_logit(model, image, number):
     def score(x):
-        return ops.sum(model.dense(model.flat(ops.relu(model.conv(x)))) * np.eye(3, dtype="f")[number])
+        return ops.sum(
+            model.dense(model.flat(ops.relu(model.conv(x)))) * np.eye(3, dtype="f")[number]
+        )
 
     return np.abs(cnnfast.grad(score)(image[None]))[..., 0]
 

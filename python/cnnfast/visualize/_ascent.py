@@ -70,19 +70,22 @@ def ascend(
 ) -> Array:
     """Images (n, height, width, channels) that raise ``objective``, begun at ``images``.
 
-    All images climb at once and independently: the plan's scalar is the sum of their scores. It is
-    planned once; each step is one run of it.
+    All images climb at once and independently: the plan differentiates the sum of their scores. It
+    is made once; each step is one run of it. The gradient of each image's score is scaled to a
+    root mean square of 1 over the pixels, so that the penalties weigh the same in every network,
+    however large its scores.
     """
     keep = regularisers
 
     @cnnfast.compile
     def gradient_of(x: Any) -> Any:
-        scores = objective(x)
-        if keep.l2:
-            scores = scores - keep.l2 * ops.sum(ops.square(x), axis=(1, 2, 3))
+        gradient = x.trace.gradients(ops.sum(objective(x)), [x])[0]
+        length = ops.sqrt(ops.mean(ops.square(gradient), axis=(1, 2, 3), keepdims=True))
+        gradient = gradient / (length + 1e-12)
+        penalty = keep.l2 * ops.sum(ops.square(x))
         if keep.tv:
-            scores = scores - keep.tv * total_variation(x, keep.beta)
-        return x.trace.gradients(ops.sum(scores), [x])[0]
+            penalty = penalty + keep.tv * ops.sum(total_variation(x, keep.beta))
+        return gradient - x.trace.gradients(penalty, [x])[0]
 
     rng = np.random.default_rng(seed)
     images = np.array(images)
@@ -95,9 +98,8 @@ def ascend(
             first += 0.1 * (gradient - first)
             second += 0.001 * (gradient * gradient - second)
             rise = (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
-        else:  # Polyak 1964, on a gradient of length 1 in the mean
-            length = np.sqrt(np.mean(gradient * gradient, axis=(1, 2, 3), keepdims=True))
-            first = 0.9 * first + gradient / (length + 1e-8)
+        else:  # Polyak 1964
+            first = 0.9 * first + gradient
             rise = first
         images += np.asarray(learning_rate * rise, images.dtype)
         if keep.blur and step % keep.blur_every == 0:
