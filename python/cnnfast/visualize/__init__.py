@@ -19,6 +19,7 @@ figure                         arrays
 from __future__ import annotations
 
 from .activation_maximization import activation_maximization, maximal_inputs
+from .animate_convolution import animate_convolution
 from .augmentations import augmentations, augmented_images
 from .confusion_matrix import confusion_matrix
 from .feature_maps import feature_maps, layer_outputs
@@ -32,6 +33,7 @@ from .training_curves import training_curves
 
 __all__ = [
     "activation_maximization",
+    "animate_convolution",
     "augmentations",
     "augmented_images",
     "confusion_matrix",
