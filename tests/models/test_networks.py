@@ -169,11 +169,6 @@ def test_a_model_of_ones_own(rng):
     assert not np.array_equal(model(x, training=True), model(x))
 
 
-def test_functional_models_say_that_they_are_missing():
-    with pytest.raises(TypeError, match="use Sequential"):
-        keras.Model(keras.Input((1,)), None)
-
-
 def test_frozen_layers_do_not_change(rng):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2)])
     model.compile("sgd", "mse")

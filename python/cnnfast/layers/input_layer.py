@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnnfast import _recording, _trace
 from cnnfast.layers._arguments import layer_shape
 from cnnfast.layers.layer import Layer
 
 
 class InputLayer(Layer):
-    """The first entry of a ``Sequential``: it says the input's shape and does nothing.
+    """What an ``Input`` belongs to: it says the input's shape and does nothing.
 
     Args:
         shape: of one sample, e.g. ``(28, 28, 1)``. ``input_shape=`` means the same.
         batch_size: accepted as Keras has it; any batch size can be fed all the same.
-        dtype: kept for ``get_config``; models convert what they are fed to their own dtype.
+        dtype: what ``Model(inputs, outputs)`` converts its data to, without scaling; a
+            ``Sequential`` converts to the dtype of its layers.
         batch_shape: the shape with the batch in front.
         name: None: ``input_layer``, ``input_layer_1`` ...
     """
@@ -43,9 +45,15 @@ class InputLayer(Layer):
             shape = tuple(batch_shape)[1:]
         if shape is None:
             raise ValueError(f"{self.label}: give the shape of one sample, e.g. shape=(28, 28, 1)")
-        self.input_dtype = dtype or "float32"
+        self.input_dtype = str(dtype or "float32")
+        if self.input_dtype not in _trace.DTYPES:
+            raise ValueError(
+                f"{self.label}: dtype must be one of {', '.join(_trace.DTYPES)}, got {dtype!r}"
+            )
         self._declared_shape = (None, *layer_shape(self.label, "shape", shape))
         self.built = True
+        tensor = _recording.new_input(self, self._declared_shape, self.input_dtype, self.name)
+        self._node = tensor.node
 
     @property
     def batch_shape(self) -> tuple[int | None, ...]:
@@ -60,6 +68,11 @@ class InputLayer(Layer):
 
     def call(self, x: Any) -> Any:
         return x
+
+    @property
+    def input(self) -> Any:
+        """The same as ``output``."""
+        return self.output
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -76,9 +89,21 @@ def Input(  # noqa: N802 - Keras' name
     sparse: bool | None = None,
     batch_shape: Sequence[int | None] | None = None,
     name: str | None = None,
-) -> InputLayer:
-    """The input of a ``Sequential``: ``Sequential([Input((28, 28, 1)), ...])``.
+) -> _trace.Tensor:
+    """A symbolic input: call layers on it, then make ``Model(inputs, outputs)``.
 
-    Arguments and errors are those of :class:`InputLayer`.
+    It may stand first in a ``Sequential`` too. Arguments and errors are those of
+    :class:`InputLayer`.
+
+    Returns:
+        A Tensor of shape (None, *shape) without contents.
+
+    >>> import cnnfast as keras
+    >>> x = keras.Input((28, 28, 1))
+    >>> y = keras.layers.Flatten()(x)
+    >>> keras.Model(x, y).output_shape
+    (None, 784)
     """
-    return InputLayer(shape, batch_size, dtype, sparse, batch_shape, name)
+    layer = InputLayer(shape, batch_size, dtype, sparse, batch_shape, name)
+    tensor: _trace.Tensor = layer.output
+    return tensor

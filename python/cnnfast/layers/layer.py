@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnfast import _names, _trace, initializers, ops, regularizers
+from cnnfast import _names, _nest, _recording, _trace, initializers, ops, regularizers
 from cnnfast.layers import _context
 from cnnfast.layers._arguments import layer_dtype, layer_shape
 
@@ -55,6 +55,7 @@ class Layer:
     _weights: list[_trace.Variable]
     _penalties: list[tuple[_trace.Variable, Callable[[Any], Any]]]
     _call_takes_training: bool
+    _node: _recording.Node | None
 
     # Inputs are converted to the layer's dtype; a layer on integers (an embedding) says False.
     autocast = True
@@ -117,14 +118,13 @@ class Layer:
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The output's shape for an input's shape, batch included. Builds the layer if need be."""
-        several = bool(input_shape) and isinstance(input_shape[0], (tuple, list))
         trace = _trace.Trace()
-        shapes = [tuple(shape) for shape in (input_shape if several else [input_shape])]
-        tensors = [trace.input(shape, self.dtype) for shape in shapes]
-        output = self(tensors if several else tensors[0])
-        if isinstance(output, (list, tuple)):
-            return [tuple(one.shape) for one in output]
-        return tuple(output.shape)
+        with trace.active():
+            output = self(over_shapes(lambda shape: trace.input(shape, self.dtype), input_shape))
+        shapes = _nest.mapped(lambda one: _Whole(one.shape), output)
+        if isinstance(shapes, tuple):
+            shapes = list(shapes)
+        return _nest.mapped(lambda one: one.shape, shapes)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the layer again, as JSON can hold them. Subclasses add theirs."""
@@ -146,13 +146,16 @@ class Layer:
         """Builds the layer if it is not, then calls it.
 
         Args:
-            inputs: an array, a Tensor, or a list of them for layers with several inputs.
+            inputs: an array, a Tensor, or a list, tuple or dict of them for layers with several.
+                On what ``Input`` gave, the call is recorded for ``Model(inputs, outputs)``.
             training: whether dropout and the like act; None takes the surrounding layer's.
 
         Raises:
             ValueError, TypeError: the message starts with the layer's class and name.
         """
         self._check_started()
+        if _recording.draws(inputs, args, kwargs):
+            return self._record(inputs, args, kwargs, training)
         with _context.labelled(self.label):
             inputs = self._convert(inputs)
             if not self.built:
@@ -160,7 +163,54 @@ class Layer:
             with _context.entered(training) as mode, _trace.scope(self.label):
                 if self._takes_training():
                     kwargs["training"] = mode
-                return _context.observed(self, self.call(inputs, *args, **kwargs))
+                outputs = self.call(inputs, *args, **kwargs)
+            if _symbolic(inputs):
+                for one in _nest.leaves(outputs):
+                    if not isinstance(one, _trace.Tensor):
+                        raise _recording.not_a_tensor(one)
+            elif outputs is None:
+                raise _recording.not_a_tensor(None)
+            return _context.observed(self, outputs)
+
+    def _record(
+        self, inputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
+    ) -> Any:
+        if training is not None:
+            kwargs = {**kwargs, "training": training}
+        # The trial's losses are of no use: those of the replays count.
+        with _context.labelled(self.label), _context.collected_losses():
+            outputs = _recording.record(self, (inputs, *args), kwargs, self.name)
+        if self._node is None:
+            self._node = _nest.leaves(outputs)[0].node
+        return outputs
+
+    @property
+    def input(self) -> Any:
+        """The Tensor (or Tensors) that the layer was first called on, to make sub-models.
+
+        Raises:
+            AttributeError: it was never called on what ``Input`` gave.
+        """
+        node = self._drawn("input")
+        return node.args[0] if node.args else node.outputs[0]
+
+    @property
+    def output(self) -> Any:
+        """What that first call gave: ``Model(model.inputs, model.get_layer("conv2d").output)``.
+
+        Raises:
+            AttributeError: it was never called on what ``Input`` gave.
+        """
+        node = self._drawn("output")
+        return _nest.packed(node.nest, node.outputs)
+
+    def _drawn(self, what: str) -> _recording.Node:
+        if self._node is None:
+            raise AttributeError(
+                f"{self.label}: {what} is not known before the layer is called on an Input; "
+                "give the model an Input, or build it"
+            )
+        return self._node
 
     @property
     def label(self) -> str:
@@ -168,8 +218,10 @@ class Layer:
         return f"{type(self).__name__} {self.name!r}"
 
     def _convert(self, inputs: Any) -> Any:
+        if isinstance(inputs, dict):
+            return {key: self._convert(x) for key, x in inputs.items()}
         if isinstance(inputs, (list, tuple)) and inputs and not np.isscalar(inputs[0]):
-            if any(isinstance(x, (np.ndarray, _trace.Tensor)) for x in inputs):
+            if any(isinstance(x, (np.ndarray, _trace.Tensor)) for x in _nest.leaves(inputs)):
                 return [self._convert(x) for x in inputs]
         if not isinstance(inputs, (np.ndarray, _trace.Tensor, _trace.Variable)):
             inputs = np.asarray(inputs)
@@ -350,6 +402,8 @@ class Layer:
             object.__setattr__(self, "_weights", [])
             object.__setattr__(self, "_penalties", [])
             object.__setattr__(self, "built", False)
+            # The first call on what Input gave: `input` and `output`.
+            object.__setattr__(self, "_node", None)
 
     def _check_started(self) -> None:
         if "name" not in self.__dict__:
@@ -370,12 +424,43 @@ class Layer:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
+class _Whole:
+    """A shape that is a leaf of a nest."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = tuple(shape)
+
+
 def shape_of(inputs: Any) -> Any:
     """The shape handed to ``build``: the batch is None, other sizes as they are."""
-    if isinstance(inputs, list):
+    if isinstance(inputs, (list, tuple)):
         return [shape_of(x) for x in inputs]
+    if isinstance(inputs, dict):
+        return {key: shape_of(x) for key, x in inputs.items()}
     shape = tuple(inputs.shape)
     return (None, *shape[1:]) if shape else ()
+
+
+def is_shape(value: Any) -> bool:
+    """Is it the shape of one array, not a list of shapes?"""
+    return isinstance(value, (list, tuple)) and all(
+        size is None or isinstance(size, (int, np.integer)) for size in value
+    )
+
+
+def over_shapes(function: Callable[[Shape], Any], shapes: Any) -> Any:
+    """``function(shape)`` for a shape, or for each in a list, tuple or dict of them."""
+    if is_shape(shapes):
+        return function(tuple(shapes))
+    if isinstance(shapes, dict):
+        return {key: over_shapes(function, one) for key, one in shapes.items()}
+    if not isinstance(shapes, (list, tuple)):
+        raise TypeError(f"expected a shape such as (None, 28, 28, 1), got {shapes!r}")
+    return [over_shapes(function, one) for one in shapes]
+
+
+def _symbolic(inputs: Any) -> bool:
+    return any(isinstance(x, _trace.Tensor) for x in _nest.leaves(inputs))
 
 
 def _unique(weights: Iterator[_trace.Variable]) -> list[_trace.Variable]:

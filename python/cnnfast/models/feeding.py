@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnfast import _core
+from cnnfast import _core, _nest
+from cnnfast.layers.layer import shape_of
 
 if TYPE_CHECKING:
     from cnnfast.models.compiled import Compiled
@@ -37,9 +38,9 @@ class Feed:
         """Those that are there, in the order of a plan's inputs."""
         return [a for a in (self.x, self.y, self.weights) if a is not None]
 
-    def specs(self) -> tuple[Spec, Spec | None, Spec | None]:
+    def specs(self) -> tuple[tuple[Spec, ...], Spec | None, Spec | None]:
         """(shape of one sample, dtype) of x, y and weights."""
-        return spec(self.x), spec_or_none(self.y), spec_or_none(self.weights)
+        return (spec(self.x),), spec_or_none(self.y), spec_or_none(self.weights)
 
     def taken(self, order: Array) -> Feed:
         """A copy with the samples of these indices."""
@@ -110,23 +111,51 @@ def _converted(label: str, name: str, array: Array) -> Array:
     return array.astype(np.int64 if array.dtype.itemsize >= 4 else np.int32)
 
 
-def model_input(model: Network, value: Any, *, empty: bool = False) -> Array:
-    """The array a model's plan takes; builds the model from it if it has no shape yet.
+def model_inputs(
+    model: Network, value: Any, *, empty: bool = False, name: str = "x"
+) -> list[Array]:
+    """The arrays a model's plan takes; builds the model from them if it has no shape yet.
 
-    A missing or superfluous axis of size 1 at the end is added or taken away, as in Keras.
+    Args:
+        value: an array; for several inputs a list in their order or a dict by name.
 
     Raises:
-        ValueError: another rank or shape than the model's input, no samples.
+        ValueError: another rank, shape or number of samples than the model's inputs ask for.
         TypeError: no numbers.
     """
-    array = numbers(model.label, "x", value)
-    if len(array) == 0 and not empty:
-        raise ValueError(f"{model.label}: x has no samples, got shape {array.shape}")
     if not model.built:
-        model._build_once((None, *array.shape[1:]))
-    expected = model.known_input_shape
-    if expected is None:
-        return array
+        several = isinstance(value, (list, tuple)) and len(value) > 1
+        if isinstance(value, dict) or (several and all(isinstance(x, np.ndarray) for x in value)):
+            found = _nest.mapped(lambda x: numbers(model.label, name, x), value)
+            model._build_once(shape_of(found))
+        else:
+            model._build_once((None, *numbers(model.label, name, value).shape[1:]))
+    ports = model.input_ports
+    if ports is None:
+        return [numbers(model.label, name, value)]
+    arrays = []
+    values = ports.spread(model.label, name, value)
+    for port, one in zip(ports, values, strict=True):
+        called = name if len(ports) == 1 else f"{name} for {port.name!r}"
+        arrays.append(_fitting(model.label, called, port.shape, one))
+    count = len(arrays[0])
+    for port, array in zip(ports, arrays, strict=True):
+        if len(array) != count:
+            raise ValueError(
+                f"{model.label}: {name} has {count} samples for {ports[0].name!r} and {len(array)} "
+                f"for {port.name!r}; they must be as many"
+            )
+    if count == 0 and not empty:
+        raise ValueError(f"{model.label}: {name} has no samples, got shape {arrays[0].shape}")
+    return arrays
+
+
+def _fitting(label: str, name: str, expected: tuple[int | None, ...], value: Any) -> Array:
+    """The array of one input.
+
+    A missing or superfluous axis of size 1 at the end is added or taken away, as in Keras.
+    """
+    array = numbers(label, name, value)
     want = expected[1:]
     if array.ndim == len(want) and want and want[-1] == 1:
         array = array.reshape((*array.shape, 1))
@@ -135,7 +164,7 @@ def model_input(model: Network, value: Any, *, empty: bool = False) -> Array:
     got = array.shape[1:]
     if len(got) != len(want) or any(w not in (None, g) for w, g in zip(want, got, strict=True)):
         raise ValueError(
-            f"{model.label}: expected x of shape {expected}, got {np.shape(value)}; "
+            f"{label}: expected {name} of shape {expected}, got {np.shape(value)}; "
             + _shape_advice(want, got)
         )
     return array
@@ -165,9 +194,10 @@ def training_feed(
     """Checked x, y and weights for training or evaluation.
 
     Raises:
-        ValueError, TypeError: see ``model_input``; labels out of range, other lengths.
+        ValueError, TypeError: see ``model_inputs``; labels out of range, other lengths.
     """
-    array = model_input(model, x)
+    inputs = model_inputs(model, x, name=names[0])
+    array = inputs[0]
     if y is None:
         if compiled.loss is not None:
             raise TypeError(f"{model.label}: {names[1]} is missing (None); pass the targets")

@@ -68,19 +68,27 @@ class ModelPlan:
 def plan_of(model: Model, batch_size: int, mode: str) -> ModelPlan:
     """See ``Model.plan``."""
     batch = whole_number(model.label, "batch_size", batch_size)
-    sample = model.input_shape[1:]
-    if None in sample:
-        raise ValueError(
-            f"{model.label}: plan needs an input_shape without None, it has {model.input_shape}"
-        )
-    x = (tuple(int(size) for size in sample if size is not None), model.dtype)
+    assert model.input_ports is not None
+    for port in model.input_ports:
+        if None in port.shape[1:]:
+            raise ValueError(
+                f"{model.label}: plan needs an input_shape without None, it has {port.shape}"
+            )
+    x = tuple(
+        (_known(port.shape), model.input_dtype(place))
+        for place, port in enumerate(model.input_ports)
+    )
     if mode == "predict":
         return ModelPlan(model._programs.plan(Signature("predict", x), batch), [])
     if mode != "train":
         raise ValueError(f"{model.label}: mode must be 'predict' or 'train', got {mode!r}")
     compiled = model.compiled
-    target = tuple(int(size) for size in model.output_shape[1:] if size is not None)
+    target = _known(model.output_shape)
     y = (target[:-1], "int64") if compiled.sparse_targets else (target, model.dtype)
     core = model._programs.plan(Signature("train", x, y), batch)
     states = [s for layer in model.flatten_layers() for s in getattr(layer, "random_states", ())]
     return ModelPlan(core, [*model.weights, *compiled.optimizer.variables, *states])
+
+
+def _known(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    return tuple(int(size) for size in shape[1:] if size is not None)

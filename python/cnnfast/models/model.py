@@ -16,7 +16,7 @@ from cnnfast.models.feeding import (
     Feed,
     batch_feeds,
     gives_batches,
-    model_input,
+    model_inputs,
     training_feed,
     whole_number,
 )
@@ -29,17 +29,31 @@ Array = npt.NDArray[Any]
 
 
 class Model(Network):
-    """A network of layers. Use ``Sequential``, or subclass with layers and ``call``.
+    """A network of layers: ``Model(inputs, outputs)``, or a subclass with layers and ``call``.
 
     Args:
-        name: None: ``model``, ``model_1`` ...
+        inputs: what ``keras.Input(shape=...)`` gave; several in a list, tuple or dict. Tensors
+            between layers serve too: ``Model(layer.output, model.output)``.
+        outputs: what layers called on them gave, likewise. The model takes and returns arrays
+            nested in the same way.
+        name: None: ``functional``, ``functional_1`` ...; subclasses are called by their class.
         trainable, dtype: as for :class:`Layer`.
 
     Raises:
-        TypeError: ``Model(inputs, outputs)``: graphs of layers are not supported yet.
+        TypeError: other things than symbolic Tensors.
+        ValueError: outputs that need an Input that is not among the inputs, inputs that nothing
+            uses, layers of one name.
 
     >>> import numpy as np
     >>> import cnnfast
+    >>> x = cnnfast.Input((8, 8, 3))
+    >>> h = cnnfast.layers.Conv2D(3, 3, padding="same", activation="relu")(x)
+    >>> y = cnnfast.layers.Flatten()(h + x)
+    >>> cnnfast.Model(x, y)(np.zeros((2, 8, 8, 3), "float32")).shape
+    (2, 192)
+
+    A class of one's own:
+
     >>> class Small(cnnfast.Model):
     ...     def __init__(self):
     ...         super().__init__()
@@ -293,8 +307,8 @@ class Model(Network):
         verbose: Any = "auto",
         steps: int | None = None,
         callbacks: Any = None,
-    ) -> Array:
-        """The outputs for all samples, (N, ...).
+    ) -> Any:
+        """The outputs for all samples, (N, ...); several outputs nested as the model has them.
 
         Args:
             x: as for ``fit``, without targets.
@@ -306,36 +320,38 @@ class Model(Network):
             ValueError, TypeError: a wrong shape or dtype, no samples.
         """
         size = 32 if batch_size is None else whole_number(self.label, "batch_size", batch_size)
-        array = model_input(self, x)
-        total = -(-len(array) // size)
+        arrays = model_inputs(self, x)
+        count = len(arrays[0])
+        total = -(-count // size)
         if steps is not None:
             total = min(total, whole_number(self.label, "steps", steps))
-            array = array[: total * size]
+            count = min(count, total * size)
         hooks = CallbackList(self.label, callbacks, self, {"verbose": verbose, "steps": total})
         bar = make_bar(verbosity(self.label, verbose) if total > 1 else 0, total, "Predict")
         hooks("on_predict_begin")
-        result: Array | None = None
+        results: list[Array] = []
         try:
             for index in range(total):
-                part = array[index * size : (index + 1) * size]
+                first, last = index * size, min((index + 1) * size, count)
+                batch = [array[first:last] for array in arrays]
                 if hooks.callbacks:
                     hooks("on_predict_batch_begin", index, {})
-                outputs = self._predict_plan(part).run(part)[0]
+                outputs = self._predict_plan(batch).run(*batch)
                 if hooks.callbacks:
-                    hooks("on_predict_batch_end", index, {"outputs": outputs})
-                if result is None:
-                    if total == 1:
-                        result = outputs
-                        break
-                    result = np.empty((len(array), *outputs.shape[1:]), outputs.dtype)
-                result[index * size : index * size + len(part)] = outputs
+                    hooks("on_predict_batch_end", index, {"outputs": self.packed_outputs(outputs)})
+                if total == 1:
+                    results = list(outputs)
+                    break
+                if not results:
+                    results = [np.empty((count, *one.shape[1:]), one.dtype) for one in outputs]
+                for result, one in zip(results, outputs, strict=True):
+                    result[first:last] = one
                 bar.step(index + 1, dict)
             bar.close({})
         finally:
             bar.abandon()
         hooks("on_predict_end")
-        assert result is not None
-        return result
+        return self.packed_outputs(results)
 
     # ---- one batch ----------------------------------------------------------------------------
 
@@ -360,7 +376,7 @@ class Model(Network):
         """Loss and metrics of a batch; no weight changes."""
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
-    def predict_on_batch(self, x: Any) -> Array:
+    def predict_on_batch(self, x: Any) -> Any:
         """The outputs for a batch."""
         return self._compute(x)
 

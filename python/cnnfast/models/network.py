@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnfast import _trace
+from cnnfast import _names, _nest, _recording, _trace, ops
 from cnnfast.layers import _context
 from cnnfast.layers import layer as layer_room
 from cnnfast.layers._arguments import layer_shape
 from cnnfast.layers.layer import Layer
-from cnnfast.models.feeding import model_input
+from cnnfast.models.feeding import model_inputs, spec
+from cnnfast.models.graph import LayerGraph
+from cnnfast.models.ports import Port, Ports
 from cnnfast.models.programs import Programs, Signature
 
 Array = npt.NDArray[Any]
@@ -26,18 +28,41 @@ class Network(Layer):
     """A layer made of layers that knows its input; ``Model`` adds training."""
 
     _programs: Programs
+    # What Input gave and what became of it, as the model was made with them.
+    _drawn_inputs: Any = None
+    _drawn_outputs: Any = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if args or "inputs" in kwargs or "outputs" in kwargs:
-            raise TypeError(
-                f"{type(self).__name__}: Model(inputs, outputs) is not supported yet; "
-                "use Sequential, or subclass Model with layers and call"
-            )
+    def __init__(self, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:
+        drawn = inputs is not None or outputs is not None
+        if drawn and kwargs.get("name") is None and type(self).__name__ == "Model":
+            kwargs["name"] = _names.automatic_name("Functional")  # as Keras calls them
         super().__init__(**kwargs)
-        self._input_shape: Shape | None = None
-        self._output_shape: Shape | None = None
+        # How the inputs and outputs are named, shaped and nested; None before the model is built.
+        self._in: Ports | None = None
+        self._out: Ports | None = None
+        self._graph: LayerGraph | None = None
         # Shapes and dtypes met before: what to run.
         self._quick_predict: dict[Any, Any] = {}
+        if drawn:
+            self._draw(inputs, outputs)
+
+    def _draw(self, inputs: Any, outputs: Any) -> None:
+        if inputs is None or outputs is None:
+            missing = "inputs" if inputs is None else "outputs"
+            raise TypeError(f"{self.label}: Model(inputs, outputs) needs both, {missing} is None")
+        graph = LayerGraph(self.label, inputs, outputs)
+        self._set_drawn(inputs, outputs, graph.input_ports, graph.output_ports)
+        self._graph = graph
+        if any(port.dtype == "float64" for port in graph.output_ports):
+            self.dtype = "float64"
+        for layer in graph.layers:
+            if all(layer is not known for known in self._layers):
+                self._layers.append(layer)
+        self.built = True
+
+    def _set_drawn(self, inputs: Any, outputs: Any, ins: Ports, outs: Ports) -> None:
+        self._drawn_inputs, self._drawn_outputs = inputs, outputs
+        self._in, self._out = ins, outs
 
     # ---- layers and shapes --------------------------------------------------------------------
 
@@ -62,31 +87,114 @@ class Network(Layer):
         known = ", ".join(layer.name for layer in self.layers)
         raise ValueError(f"{self.label}: no layer named {name!r}; it has {known}")
 
+    @property
+    def input(self) -> Any:
+        """The symbolic input, or all of them nested as the model takes them.
+
+        Raises:
+            AttributeError: a subclassed model, or one that is not built.
+        """
+        return self._drawn_part("input", self._drawn_inputs)
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output, or all of them nested as the model returns them.
+
+        Raises:
+            AttributeError: a subclassed model, or one that is not built.
+        """
+        return self._drawn_part("output", self._drawn_outputs)
+
+    @property
+    def inputs(self) -> list[_trace.Tensor]:
+        """The symbolic inputs, flat: ``Model(model.inputs, layer.output)`` looks inside."""
+        return _nest.leaves(self._drawn_part("inputs", self._drawn_inputs))
+
+    @property
+    def outputs(self) -> list[_trace.Tensor]:
+        """The symbolic outputs, flat."""
+        return _nest.leaves(self._drawn_part("outputs", self._drawn_outputs))
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs: the keys of a dict of arrays."""
+        self._require_built("input_names")
+        assert self._in is not None
+        return self._in.names
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs: the keys of dicts of targets, losses and metrics."""
+        self._require_built("output_names")
+        assert self._out is not None
+        return self._out.names
+
+    def _drawn_part(self, what: str, found: Any) -> Any:
+        if found is None:
+            raise AttributeError(
+                f"{self.label}: {what} is known of Model(inputs, outputs) and of a Sequential with "
+                "an Input; give it one, or build it"
+            )
+        return found
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Every call of the graph again, on these inputs."""
+        if self._graph is None or self._in is None or self._out is None:
+            raise NotImplementedError(
+                f"{self.label}: make it with Model(inputs, outputs), or define call(self, x)"
+            )
+        values = self._in.spread(self.label, "the input", inputs)
+        for port, value in zip(self._in, values, strict=True):
+            _check_fits(self._in, port, value)
+        return self._out.pack(self._graph.run(values))
+
+    def _convert(self, inputs: Any) -> Any:
+        if self._graph is None or self._in is None:
+            return super()._convert(inputs)
+        values = []
+        for port, one in zip(
+            self._in, self._in.spread(self.label, "the input", inputs), strict=True
+        ):
+            if not isinstance(one, (np.ndarray, _trace.Tensor, _trace.Variable)):
+                one = np.asarray(one)
+            if isinstance(one, np.ndarray) and one.dtype.kind not in "fiub":
+                raise TypeError(f"expected numbers, got an input of dtype {one.dtype}")
+            values.append(one if str(one.dtype) == port.dtype else ops.cast(one, port.dtype))
+        return self._in.pack(values)
+
     def build(self, input_shape: Any = None) -> None:
-        """Makes all weights for an input shape (batch first, None).
+        """Makes all weights for an input shape (batch first, None), or a list or dict of them.
 
         Raises:
             ValueError: a shape that the layers cannot take; the message names the layer.
         """
+        if self._graph is not None:
+            return
         if input_shape is None:
             input_shape = self._declared_shape
         if input_shape is None:
             raise ValueError(f"{self.label}: build needs an input_shape, e.g. (None, 28, 28, 1)")
-        shape = (None, *layer_shape(self.label, "input_shape", input_shape)[1:])
         trace = _trace.Trace()
+
+        def new_input(shape: Shape) -> _trace.Tensor:
+            sizes = (None, *layer_shape(self.label, "input_shape", shape)[1:])
+            return trace.input(sizes, self.dtype, "x")
+
         with (
             trace.active(),
             _context.labelled(self.label),
             _context.entered(False),
+            _context.collected_losses(),
             _trace.scope(self.label),
         ):
             # Layers build themselves as the call reaches them.
-            x = trace.input(shape, self.dtype, "x")
+            x = layer_room.over_shapes(new_input, input_shape)
             output = self.call(x, training=False) if self._takes_training() else self.call(x)
-        self._input_shape = shape
-        if isinstance(output, (list, tuple)):
-            output = output[0]
-        self._output_shape = tuple(output.shape)
+            for one in _nest.leaves(output):
+                if not isinstance(one, _trace.Tensor):
+                    raise _recording.not_a_tensor(one)
+        self._in = Ports.of(x, "input")
+        self._out = Ports.of(output, "output")
         self.built = True
 
     def _build_once(self, input_shape: Any) -> None:
@@ -99,44 +207,56 @@ class Network(Layer):
             Network.build(self, input_shape)
 
     @property
-    def known_input_shape(self) -> Shape | None:
-        """``input_shape``, None before the model is built."""
-        return self._input_shape
+    def input_ports(self) -> Ports | None:
+        """The inputs' names and shapes, None before the model is built."""
+        return self._in
+
+    @property
+    def output_ports(self) -> Ports | None:
+        """The outputs' names and shapes, None before the model is built."""
+        return self._out
 
     @property
     def known_output_shape(self) -> Shape | None:
-        """``output_shape``, None before the model is built."""
-        return self._output_shape
+        """The shape of the only output; None before the model is built."""
+        return None if self._out is None or len(self._out) != 1 else self._out[0].shape
 
     @property
     def output_classes(self) -> int | None:
         """The size of the output's last axis."""
-        return None if self._output_shape is None else self._output_shape[-1]
+        shape = self.known_output_shape
+        return None if shape is None else shape[-1]
+
+    def input_dtype(self, place: int) -> str:
+        """What an input is converted to."""
+        if self._graph is None or self._in is None:
+            return self.dtype
+        return self._in[place].dtype
 
     @property
-    def input_shape(self) -> Shape:
-        """(None, ...sample).
+    def input_shape(self) -> Any:
+        """(None, ...sample); for several inputs a list (or dict) of shapes.
 
         Raises:
             ValueError: the model is not built yet.
         """
         self._require_built("input_shape")
-        assert self._input_shape is not None
-        return self._input_shape
+        assert self._in is not None
+        return self._in.shapes
 
     @property
-    def output_shape(self) -> Shape:
-        """(None, ...).
+    def output_shape(self) -> Any:
+        """(None, ...); for several outputs a list (or dict) of shapes.
 
         Raises:
             ValueError: the model is not built yet.
         """
         self._require_built("output_shape")
-        assert self._output_shape is not None
-        return self._output_shape
+        assert self._out is not None
+        return self._out.shapes
 
     def _require_built(self, what: str) -> None:
-        if not self.built or self._input_shape is None:
+        if not self.built or self._in is None:
             raise ValueError(
                 f"{self.label}: {what} is not known before the model is built; give it an Input, "
                 "call build((None, ...)) or feed it data"
@@ -157,7 +277,7 @@ class Network(Layer):
         """On arrays, one plan computes the whole network; on Tensors, it is traced.
 
         Args:
-            inputs: (N, ...sample).
+            inputs: (N, ...sample); for several inputs a list in their order, or a dict by name.
             training: True applies dropout.
         """
         if (
@@ -166,13 +286,13 @@ class Network(Layer):
             and not training
             and not _context.inside()
             and not isinstance(inputs, (_trace.Tensor, _trace.Variable))
-            and not (isinstance(inputs, (list, tuple)) and _any_symbolic(inputs))
+            and not (isinstance(inputs, (list, tuple, dict)) and _any_symbolic(inputs))
         ):
             return self._compute(inputs, empty=True)
         return super().__call__(inputs, *args, training=training, **kwargs)
 
-    def _compute(self, inputs: Any, empty: bool = False) -> Array:
-        """The outputs for an array, by one plan."""
+    def _compute(self, inputs: Any, empty: bool = False) -> Any:
+        """The outputs for arrays, by one plan."""
         key: Any = None
         if type(inputs) is np.ndarray:
             # Checks and the search for a plan take longer than a small network: those that depend
@@ -185,22 +305,27 @@ class Network(Layer):
             )
             known = self._quick_predict.get(key)
             if known is not None and inputs.flags.c_contiguous and (empty or inputs.shape[0]):
-                run, shape = known
-                outputs: Array = run(inputs if shape is None else inputs.reshape(shape))[0]
-                return outputs
+                run, shape, single = known
+                outputs: Any = run(inputs if shape is None else inputs.reshape(shape))
+                return outputs[0] if single else self.packed_outputs(outputs)
         self._check_started()
-        x = model_input(self, inputs, empty=empty)
-        plan = self._predict_plan(x)
-        if key is not None and x.dtype == inputs.dtype:
+        xs = model_inputs(self, inputs, empty=empty)
+        plan = self._predict_plan(xs)
+        if key is not None and xs[0].dtype == inputs.dtype:
             if len(self._quick_predict) >= MOST_QUICK:
                 self._quick_predict.clear()
-            shape = None if x.shape == inputs.shape else x.shape
-            self._quick_predict[key] = (plan.run, shape)
-        outputs = plan.run(x)[0]
-        return outputs
+            shape = None if xs[0].shape == inputs.shape else xs[0].shape
+            single = self._out is not None and self._out.single
+            self._quick_predict[key] = (plan.run, shape, single)
+        return self.packed_outputs(plan.run(*xs))
 
-    def _predict_plan(self, x: Array) -> Any:
-        return self._programs.plan(Signature("predict", (x.shape[1:], x.dtype.name)), len(x))
+    def packed_outputs(self, outputs: Any) -> Any:
+        """What a plan gave, nested as the model's outputs are."""
+        assert self._out is not None
+        return self._out.pack(outputs)
+
+    def _predict_plan(self, xs: list[Array]) -> Any:
+        return self._programs.plan(Signature("predict", tuple(spec(x) for x in xs)), len(xs[0]))
 
     # ---- looking ------------------------------------------------------------------------------
 
@@ -273,4 +398,19 @@ class Network(Layer):
 
 
 def _any_symbolic(inputs: Any) -> bool:
-    return any(isinstance(x, (_trace.Tensor, np.ndarray)) for x in inputs)
+    return any(isinstance(x, _trace.Tensor) for x in _nest.leaves(inputs))
+
+
+def _check_fits(ports: Ports, port: Port, x: Any) -> None:
+    """Raises ValueError for a value whose shape is not the port's."""
+    shape = tuple(x.shape)
+    fits = len(shape) == len(port.shape) and all(
+        want is None or got is None or want == got
+        for want, got in zip(port.shape[1:], shape[1:], strict=True)
+    )
+    if not fits:
+        which = "input" if ports.single else f"input {port.name!r}"
+        raise ValueError(
+            f"expected {which} of shape {port.shape}, got {shape}; give it such an input, or make "
+            "the model with another Input"
+        )

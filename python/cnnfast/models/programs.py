@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cnnfast import _core, _trace, ops
+from cnnfast import _core, _nest, _trace, ops
 from cnnfast.layers import _context
 from cnnfast.layers import layer as layer_room
 
@@ -32,7 +32,7 @@ class Signature:
     """What a program is traced for: mode, and one sample of x, y and weights."""
 
     mode: str
-    x: Spec
+    x: tuple[Spec, ...]
     y: Spec | None = None
     weights: Spec | None = None
 
@@ -91,7 +91,7 @@ class Programs:
         program = self.program(signature)
         types = [
             ((rows, *spec[0]), spec[1])
-            for spec in (signature.x, signature.y, signature.weights)
+            for spec in (*signature.x, signature.y, signature.weights)
             if spec is not None
         ]
         if batch is not None:
@@ -115,7 +115,10 @@ class Programs:
 def _trace_program(model: Model, signature: Signature) -> Program:
     trace = _trace.Trace()
     with trace.active():
-        x = trace.input((None, *signature.x[0]), signature.x[1], "x")
+        xs = [
+            trace.input((None, *shape), dtype, f"x {place}" if place else "x")
+            for place, (shape, dtype) in enumerate(signature.x)
+        ]
         given = {
             name: trace.input((None, *spec[0]), spec[1], name)
             for name, spec in (("y", signature.y), ("weights", signature.weights))
@@ -124,23 +127,26 @@ def _trace_program(model: Model, signature: Signature) -> Program:
         y, weights = given.get("y"), given.get("weights")
         if signature.mode == "fit":
             indices = trace.input((None,), "int64", "indices")
-            x = _trace.apply("gather", [x, indices], {"dtype": model.dtype})[0]
+            xs = [
+                _trace.apply("gather", [x, indices], {"dtype": model.input_dtype(place)})[0]
+                for place, x in enumerate(xs)
+            ]
             if y is not None:
                 y = _trace.apply("gather", [y, indices], {"dtype": ""})[0]
             if weights is not None:
                 weights = _trace.apply("gather", [weights, indices], {"dtype": ""})[0]
         if signature.mode == "predict":
-            return Program(trace, [_one_output(model, model(x, training=False))], [])
-        return _trace_step(model, trace, x, y, weights, signature.mode)
+            return Program(trace, _outputs(model, xs, False), [])
+        return _trace_step(model, trace, xs, y, weights, signature.mode)
 
 
 def _trace_step(
-    model: Model, trace: _trace.Trace, x: Any, y: Any, weights: Any, mode: str
+    model: Model, trace: _trace.Trace, xs: list[Any], y: Any, weights: Any, mode: str
 ) -> Program:
     compiled: Compiled = model.compiled
     training = mode != "test"
     with _context.collected_losses() as penalties:
-        y_pred = _one_output(model, model(x, training=training))
+        y_pred = _outputs(model, xs, training)[0]
     trainable = model.trainable_weights
     changed = {id(weight) for weight in trainable}
     for weight, penalty in model.penalties():
@@ -169,14 +175,10 @@ def _trace_step(
     return Program(trace, outputs, totals)
 
 
-def _one_output(model: Model, outputs: Any) -> Any:
-    if isinstance(outputs, (list, tuple)):
-        if len(outputs) == 1:
-            return outputs[0]
-        raise ValueError(f"{model.label}: expected one output, got {len(outputs)}")
-    if not _trace.is_symbolic(outputs):
-        raise TypeError(
-            f"{model.label}: call must return what ops made of its input, "
-            f"got {type(outputs).__name__}"
-        )
-    return ops.cast(outputs, model.dtype) if outputs.dtype != model.dtype else outputs
+def _outputs(model: Model, xs: list[Any], training: bool) -> list[Any]:
+    """The model's outputs, flat, floating ones in its dtype."""
+    ports = model.input_ports
+    outputs = model(xs[0] if ports is None else ports.pack(xs), training=training)
+    return [
+        ops.cast(y, model.dtype) if y.dtype != model.dtype else y for y in _nest.leaves(outputs)
+    ]

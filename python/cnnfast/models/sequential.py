@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cnnfast.layers import InputLayer, deserialize, serialize
+from cnnfast import _trace
+from cnnfast.layers import Input, InputLayer, _context, deserialize, serialize
 from cnnfast.layers.layer import Layer
 from cnnfast.models.model import Model
+from cnnfast.models.ports import Port, Ports
 
 
 class Sequential(Model):
@@ -36,25 +38,29 @@ class Sequential(Model):
 
     def __init__(
         self,
-        layers: Sequence[Layer] | None = None,
+        layers: Sequence[Any] | None = None,
         trainable: bool = True,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._chained: list[Layer] = []
+        # What Input gave, then what each layer made of it; empty before the input is known.
+        self._tensors: list[Any] = []
         if isinstance(layers, Layer):
             layers = [layers]
         for layer in layers or ():
             self.add(layer)
 
-    def add(self, layer: Layer, rebuild: bool = True) -> None:
+    def add(self, layer: Any, rebuild: bool = True) -> None:
         """Puts a layer at the end.
 
         Raises:
             TypeError: something that is no layer.
             ValueError: a name that is taken, shapes that do not fit; the message names the layer.
         """
+        if isinstance(layer, _trace.Tensor):
+            layer = getattr(getattr(layer, "node", None), "operation", layer)  # what Input gave
         if isinstance(layer, type):
             raise TypeError(
                 f"{self.label}: add takes a layer, not its class; write {layer.__name__}(...)"
@@ -62,11 +68,11 @@ class Sequential(Model):
         if not isinstance(layer, Layer):
             raise TypeError(f"{self.label}: add takes a Layer, got {layer!r}")
         if isinstance(layer, InputLayer):
-            if self._chained or self._declared_shape is not None:
+            if self._chained or self._tensors:
                 raise ValueError(f"{self.label}: an Input must stand first, and only once")
             self._declared_shape = layer.batch_shape
-            self._input_shape = self._output_shape = layer.batch_shape
-            self._input_name = layer.name
+            self._tensors = [layer.output]
+            self._update()
             return
         if any(layer.name == known.name for known in self._chained):
             raise ValueError(
@@ -74,16 +80,15 @@ class Sequential(Model):
             )
         if not self._chained:
             self.dtype = layer.dtype
-            if self._input_shape is None and layer._declared_shape is not None:
+            if not self._tensors and layer._declared_shape is not None:
                 self._declared_shape = layer._declared_shape
-                self._input_shape = self._output_shape = layer._declared_shape
-        if self._output_shape is not None:
+                self._tensors = [Input(batch_shape=layer._declared_shape)]
+        if self._tensors:
             # The layer makes its weights here; an error leaves the model as it was.
-            self._output_shape = tuple(layer.compute_output_shape(self._output_shape))
-            self.built = True
+            self._tensors.append(self._called(layer, self._tensors[-1]))
         self._chained.append(layer)
         self._layers.append(layer)
-        self._forget_programs()
+        self._update()
 
     def pop(self, rebuild: bool = True) -> Layer | None:
         """Takes the last layer off and returns it.
@@ -95,14 +100,53 @@ class Sequential(Model):
             raise ValueError(f"{self.label}: there is no layer to pop")
         layer = self._chained.pop()
         self._layers.remove(layer)
-        self._forget_programs()
-        if self._input_shape is not None:
-            shape: Any = self._input_shape
-            for known in self._chained:
-                shape = known.compute_output_shape(shape)
-            self._output_shape = tuple(shape)
-        self.built = bool(self._chained) and self._input_shape is not None
+        if self._tensors:
+            self._tensors.pop()
+        self._update()
         return layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes all weights for an input shape (batch first, None).
+
+        Raises:
+            ValueError: a shape that the layers cannot take; the message names the layer.
+        """
+        if self._tensors:
+            return
+        shape = self._declared_shape if input_shape is None else input_shape
+        if shape is None:
+            raise ValueError(f"{self.label}: build needs an input_shape, e.g. (None, 28, 28, 1)")
+        if not self._chained:
+            raise ValueError(f"{self.label}: it has no layers; add some")
+        with _context.labelled(self.label), _trace.scope(self.label):
+            drawn = [Input(batch_shape=(None, *tuple(shape)[1:]))]
+            for layer in self._chained:
+                drawn.append(self._called(layer, drawn[-1]))
+        self._tensors = drawn
+        self._update()
+
+    def _called(self, layer: Layer, x: Any) -> Any:
+        y = layer(x)
+        if not isinstance(y, _trace.Tensor):
+            raise ValueError(
+                f"{layer.label}: a Sequential needs layers with one output, it gave "
+                f"{type(y).__name__}; use Model(inputs, outputs)"
+            )
+        return y
+
+    def _update(self) -> None:
+        """Inputs and outputs follow the layers."""
+        self.built = bool(self._chained and self._tensors)
+        if self._tensors:
+            x, y = self._tensors[0], self._tensors[-1]
+            dtype = self.dtype
+            self._set_drawn(
+                x,
+                y,
+                Ports(x, [Port(x.name, x.shape, dtype)]),
+                Ports(y, [Port(y.name, y.shape, dtype)]),
+            )
+        self._forget_programs()
 
     def call(self, x: Any, training: bool = False) -> Any:
         """The layers one after the other."""
@@ -121,11 +165,9 @@ class Sequential(Model):
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = {"name": self.name, "trainable": self._trainable}
         layers: list[dict[str, Any]] = []
-        if self._input_shape is not None:
+        if self._tensors:
             # The shape the model was built with, so that a file needs no data to be loaded.
-            layers.append(
-                {"class_name": "InputLayer", "config": {"batch_shape": list(self._input_shape)}}
-            )
+            layers.append(serialize(self._tensors[0].node.operation))
         return {**config, "layers": layers + [serialize(layer) for layer in self._chained]}
 
     @classmethod

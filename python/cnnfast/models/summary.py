@@ -68,6 +68,8 @@ def layer_costs(model: Network) -> dict[int, tuple[Any, float | None]]:
     if not isinstance(model, Sequential):
         return {}
     found: dict[int, tuple[Any, float | None]] = {}
+    if model.input_ports is None:
+        return {}
     sample = model.input_shape[1:]
     batch = None if None in sample else 1
     trace = _trace.Trace()
