@@ -164,7 +164,7 @@ def test_every_layer_comes_back_from_its_configuration():
         layers.Softmax(),
         layers.Rescaling([0.5, 1.0]),
         layers.Add(),
-        layers.Input((3, 3, 1)),
+        layers.InputLayer((3, 3, 1)),
     ]
     for layer in made:
         again = layers.deserialize(layers.serialize(layer))

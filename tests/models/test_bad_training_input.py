@@ -38,7 +38,7 @@ Y = np.array([0, 1, 2, 0, 1, 2])
         ([[1], [1, 2]], Y[:2], ValueError, "x cannot be made into an array"),
         (X, np.full(6, 2**64 - 1, "uint64"), ValueError, "beyond 64-bit"),
         (np.float32(3), Y, ValueError, "must have a batch axis"),
-        ({"a": X}, Y, TypeError, "x must be an array, got dict"),
+        ({"a": X}, Y, ValueError, "x has the key 'a', expected 'input_layer"),
     ],
 )
 def test_bad_data(x, y, error, message):
