@@ -121,6 +121,30 @@ def test_predict(trained, tmp_path):
     assert right[0] >= 14 and right[1] >= 14  # of 20 each
 
 
+def test_explain(trained, tmp_path):
+    from cnnfast.datasets import digits
+
+    out, _ = trained
+    _, (x, y) = digits.load_data(0, 1, seed=5)
+    Image.fromarray(x[0]).save(tmp_path / "digit.png")
+    arguments = ("explain", out / "model.safetensors", tmp_path / "digit.png")
+    seen = good(cnnfast("predict", *arguments[1:]))
+    told = ("--class", (y[0] + 1) % 10, "--steps", 8, "--out", tmp_path / "why")
+    text = good(cnnfast(*arguments, *told))
+    assert text.splitlines()[0] == seen.strip()
+    names = {
+        "input.png", "feature_maps_conv2d.png", "feature_maps_conv2d_1.png", "saliency.png",
+        "grad_cam.png", "classes.png",
+    }  # fmt: skip
+    assert {path.name for path in (tmp_path / "why").iterdir()} == names
+    for name in names:
+        assert name in text
+        with Image.open(tmp_path / "why" / name) as image:
+            assert np.asarray(image.convert("L")).std() > 1
+    refused(cnnfast(*arguments, "--class", "ten"), "--class ten", "0, 1, 2")
+    refused(cnnfast(*arguments, "--class", "10"), "--class 10")
+
+
 def test_a_folder_of_pictures(tmp_path):
     rng = np.random.default_rng(0)
     for name, rows in (("high", slice(2, 10)), ("low", slice(18, 26))):
@@ -166,6 +190,8 @@ def test_info():
         (("train", "--data", "no/such/folder"), ["no/such/folder", "mnist, digits"]),
         (("predict", "none.safetensors", "none.png"), ["none.safetensors"]),
         (("predict", "model"), ["IMAGE"]),
+        (("explain", "none.safetensors", "none.png"), ["none.safetensors"]),
+        (("explain", "model", "a.png", "--steps", "0"), ["--steps", "'0'"]),
     ],
 )
 def test_a_mistake_is_one_line(arguments, words, tmp_path):
