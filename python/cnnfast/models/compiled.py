@@ -1,8 +1,8 @@
-"""What ``compile`` was told: optimizer, loss, metrics, and the sums that training adds up."""
+"""What ``compile`` was told: optimizer, losses, metrics, and the sums that training adds up."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,16 @@ import numpy.typing as npt
 
 from cnnfast import _trace, losses, metrics, ops, optimizers
 from cnnfast.models.feeding import Feed
+from cnnfast.models.heads import Head, make_heads
 
 Array = npt.NDArray[Any]
 
 
 class Compiled:
-    """Optimizer, loss and metrics of a model.
+    """Optimizer, losses and metrics of a model.
+
+    Names are looked up at once. What belongs to which output is found by :meth:`bind`, when the
+    model knows its outputs.
 
     Raises:
         ValueError, TypeError: unknown names, a reduction that gives no scalar.
@@ -33,79 +37,131 @@ class Compiled:
     ) -> None:
         self.label = label
         self.optimizer = optimizers.get(optimizer, custom_objects)
-        self.loss: losses.Loss | None = None
-        loss = _only(label, "loss", loss)
-        if loss is not None:
-            self.loss = losses.get(loss, custom_objects)
-            if self.loss.reduction == "none":
+
+        def one_loss(given: Any) -> losses.Loss:
+            found = losses.get(given, custom_objects)
+            if found.reduction == "none":
                 raise ValueError(
                     f"{label}: the loss has reduction 'none', training needs one number; "
                     "use reduction='sum_over_batch_size'"
                 )
-        self.loss_weight = 1.0
-        weight = _only(label, "loss_weights", loss_weights)
-        if weight is not None:
-            if isinstance(weight, bool) or not isinstance(weight, (int, float)):
-                raise TypeError(f"{label}: loss_weights must be a number, got {weight!r}")
-            self.loss_weight = float(weight)
-        self.plain = _metric_list(label, "metrics", plain_metrics, custom_objects)
-        self.weighted = _metric_list(label, "weighted_metrics", weighted_metrics, custom_objects)
-        names = [metric.name for metric in self.metrics]
-        for index, metric in enumerate(self.metrics):
-            if metric.name in names[:index]:
-                metric.name = f"{metric.name}_{index}"
+            return found
+
+        def one_weight(given: Any) -> float:
+            if isinstance(given, bool) or not isinstance(given, (int, float, np.number)):
+                raise TypeError(f"{label}: loss_weights must be a number, got {given!r}")
+            return float(given)
+
+        def one_metric(name: str) -> Callable[[Any], metrics.Metric]:
+            def make(given: Any) -> metrics.Metric:
+                metric = metrics.get(given, custom_objects)
+                if isinstance(metric, metrics.Mean):
+                    raise ValueError(f"{label}: {name} cannot hold Mean, which has no targets")
+                return metric
+
+            return make
+
+        self._given = {
+            "loss": _each(loss, one_loss),
+            "loss_weights": _each(loss_weights, one_weight),
+            "metrics": _each(plain_metrics, one_metric("metrics")),
+            "weighted_metrics": _each(weighted_metrics, one_metric("weighted_metrics")),
+        }
         self._totals: list[_trace.Variable] = []
-        # How many sums each metric has, without and with sample weights.
-        self._counts: dict[bool, list[int]] = {}
+        # How many sums each metric has; by which outputs have sample weights.
+        self._counts: dict[tuple[bool, ...], list[int]] = {}
+        self._outputs: list[str] | None = None
+        self.heads: list[Head] = []
+        self._metrics: list[tuple[int, metrics.Metric, bool]] = []
+        self.names: list[str] = ["loss"]
+        if all(_for_one(what, given) for what, given in self._given.items()):
+            self._bind([None])
+
+    def bind(self, outputs: Sequence[str]) -> None:
+        """Says which outputs there are; losses and metrics by name or position go to theirs.
+
+        Raises:
+            ValueError: lists of another length, names that no output has.
+        """
+        if self._outputs == list(outputs):
+            return
+        self._bind(outputs)
+        self._outputs = list(outputs)
+
+    def _bind(self, outputs: Sequence[str | None]) -> None:
+        self.heads = make_heads(self.label, outputs, **self._given)
+        several = len(self.heads) > 1
+        # (output, metric, whether sample weights touch it), in the order of the logs.
+        self._metrics = [
+            *((place, one, False) for place, head in enumerate(self.heads) for one in head.plain),
+            *((place, one, True) for place, head in enumerate(self.heads) for one in head.weighted),
+        ]
+        self.names = ["loss"]
+        if several:
+            self.names += [f"{head.name}_loss" for head in self.heads if head.loss is not None]
+        self.loss_count = len(self.names)
+        for index, (place, metric, _) in enumerate(self._metrics):
+            name = f"{self.heads[place].name}_{metric.name}" if several else metric.name
+            if name in self.names:
+                name = f"{name}_{index}"
+                if not several:
+                    metric.name = name
+            self.names.append(name)
 
     @property
     def metrics(self) -> list[metrics.Metric]:
         """Metrics, then weighted metrics."""
-        return [*self.plain, *self.weighted]
+        return [metric for _, metric, _ in self._metrics]
 
     @property
-    def names(self) -> list[str]:
-        """Keys of logs: "loss", then the metrics."""
-        return ["loss", *(metric.name for metric in self.metrics)]
-
-    @property
-    def sparse_targets(self) -> bool | None:
-        """Whether targets are integer labels; None: unknown."""
-        return None if self.loss is None else self.loss.sparse_targets
+    def loss(self) -> Any:
+        """The loss; for several outputs a list or dict as it was given."""
+        return self.heads[0].loss if len(self.heads) == 1 else self._given["loss"]
 
     # ---- tracing ------------------------------------------------------------------------------
 
-    def trace_loss(self, y: Any, y_pred: Any, weights: Any, penalties: Sequence[Any]) -> Any:
-        """The scalar that training lowers."""
+    def trace_loss(
+        self,
+        ys: Sequence[Any],
+        y_preds: Sequence[Any],
+        weights: Sequence[Any],
+        penalties: Sequence[Any],
+    ) -> list[Any]:
+        """The scalar that training lowers; for several outputs also the loss of each."""
         total: Any = None
-        if self.loss is not None:
-            total = self.loss(y, y_pred, weights)
-            if total.shape != ():
+        parts: list[Any] = []
+        for head, y, y_pred, weight in zip(self.heads, ys, y_preds, weights, strict=True):
+            if head.loss is None:
+                continue
+            found = head.loss(y, y_pred, weight)
+            if found.shape != ():
                 raise ValueError(
-                    f"{self.label}: loss {self.loss.name!r} gave shape {total.shape}, "
+                    f"{self.label}: loss {head.loss.name!r} gave shape {found.shape}, "
                     "expected one number; return one value a sample from the function"
                 )
-            if self.loss_weight != 1.0:
-                total = ops.multiply(total, self.loss_weight)
+            if len(self.heads) > 1:
+                parts.append(found)
+            if head.weight != 1.0:
+                found = ops.multiply(found, head.weight)
+            total = found if total is None else ops.add(total, found)
         for penalty in penalties:
             total = penalty if total is None else ops.add(total, penalty)
         if total is None:
             raise ValueError(f"{self.label}: nothing to train: compile(loss=...) was given no loss")
-        return total
+        return [total, *parts]
 
-    def trace_sums(self, y: Any, y_pred: Any, weights: Any) -> list[Any]:
+    def trace_sums(
+        self, ys: Sequence[Any], y_preds: Sequence[Any], weights: Sequence[Any]
+    ) -> list[Any]:
         """The sums of all metrics over one batch; ``result`` takes their totals."""
         sums: list[Any] = []
         counts = []
-        for metric in self.plain:
-            found = list(metric.measure(y, y_pred))
+        for place, metric, weighted in self._metrics:
+            arguments = [ys[place], y_preds[place]]
+            found = list(metric.measure(*arguments, *([weights[place]] if weighted else [])))
             counts.append(len(found))
             sums.extend(found)
-        for metric in self.weighted:
-            found = list(metric.measure(y, y_pred, weights))
-            counts.append(len(found))
-            sums.extend(found)
-        self._counts[weights is not None] = counts
+        self._counts[tuple(weight is not None for weight in weights)] = counts
         return sums
 
     def totals(self, tensors: Sequence[Any]) -> list[_trace.Variable]:
@@ -120,11 +176,13 @@ class Compiled:
 
     # ---- results ------------------------------------------------------------------------------
 
-    def result(self, sums: Sequence[Array], samples: int, weighted: bool) -> list[float]:
+    def result(
+        self, sums: Sequence[Array], samples: int, weighted: tuple[bool, ...]
+    ) -> list[float]:
         """The metrics' figures from the totals of their sums over ``samples`` samples."""
         results = []
         start = 0
-        for metric, count in zip(self.metrics, self._counts[weighted], strict=True):
+        for (_, metric, _), count in zip(self._metrics, self._counts[weighted], strict=True):
             totals = list(sums[start : start + count])
             results.append(metric.compute(totals, samples))
             start += count
@@ -132,12 +190,13 @@ class Compiled:
 
     def get_config(self) -> dict[str, Any]:
         """What ``load_model`` compiles with."""
+        given = self._given
         return {
             "optimizer": optimizers.serialize(self.optimizer),
-            "loss": None if self.loss is None else losses.serialize(self.loss),
-            "loss_weights": None if self.loss_weight == 1.0 else self.loss_weight,
-            "metrics": [metrics.serialize(metric) for metric in self.plain],
-            "weighted_metrics": [metrics.serialize(metric) for metric in self.weighted],
+            "loss": _each(given["loss"], losses.serialize),
+            "loss_weights": given["loss_weights"],
+            "metrics": _each(given["metrics"], metrics.serialize),
+            "weighted_metrics": _each(given["weighted_metrics"], metrics.serialize),
         }
 
 
@@ -145,19 +204,20 @@ class Meter:
     """Loss and metric totals of an epoch: what the plan added up, taken out into float64."""
 
     def __init__(
-        self, compiled: Compiled, totals: Sequence[_trace.Variable], weighted: bool
+        self, compiled: Compiled, totals: Sequence[_trace.Variable], weighted: tuple[bool, ...]
     ) -> None:
         self._compiled = compiled
         self._weighted = weighted
         self._variables = list(totals)
         self._views = [variable.numpy() for variable in totals]
+        self._losses = compiled.loss_count
         self._zeros = [np.zeros(view.shape, view.dtype) for view in self._views]
         self.reset()
 
     def reset(self) -> None:
         """Starts an epoch."""
-        self._loss = 0.0
-        self._sums = [np.zeros(view.shape, np.float64) for view in self._views[1:]]
+        self._loss = [0.0] * self._losses
+        self._sums = [np.zeros(v.shape, np.float64) for v in self._views[self._losses :]]
         self._samples = 0
         self._clear()
 
@@ -169,78 +229,75 @@ class Meter:
         """Takes out what ``steps`` steps of ``batch`` samples added: losses weigh by samples."""
         if steps == 0:
             return
-        self._loss += float(self._views[0]) * batch
-        for total, view in zip(self._sums, self._views[1:], strict=True):
+        for place in range(self._losses):
+            self._loss[place] += float(self._views[place]) * batch
+        for total, view in zip(self._sums, self._views[self._losses :], strict=True):
             total += view
         self._samples += steps * batch
         self._clear()
 
     def logs(self) -> dict[str, float]:
         """Running means: "loss" and the metrics."""
-        loss = self._loss / self._samples if self._samples else 0.0
+        loss = [one / self._samples if self._samples else 0.0 for one in self._loss]
         figures = self._compiled.result(self._sums, self._samples, self._weighted)
-        return dict(zip(self._compiled.names, [loss, *figures], strict=True))
+        return dict(zip(self._compiled.names, [*loss, *figures], strict=True))
 
 
 class HostMeter:
-    """The same from the outputs of plans that hand back loss and sums."""
+    """The same from the outputs of plans that hand back losses and sums."""
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
-        self._weighted = False
-        self._loss = 0.0
+        self._weighted: tuple[bool, ...] = ()
+        self._loss: list[float] = []
         self._sums: list[Array] | None = None
         self._samples = 0
 
     def add(self, outputs: Sequence[Array], feed: Feed) -> None:
         """Adds one batch."""
         samples = len(feed)
-        self._weighted = feed.weights is not None
-        self._loss += float(outputs[0]) * samples
+        losses = self._compiled.loss_count
+        self._weighted = feed.weighted
         if self._sums is None:
-            self._sums = [one.astype(np.float64) for one in outputs[1:]]
+            self._loss = [float(one) * samples for one in outputs[:losses]]
+            self._sums = [one.astype(np.float64) for one in outputs[losses:]]
         else:
-            for index, one in enumerate(outputs[1:]):
+            for index, one in enumerate(outputs[:losses]):
+                self._loss[index] += float(one) * samples
+            for index, one in enumerate(outputs[losses:]):
                 self._sums[index] = self._sums[index] + one
         self._samples += samples
 
     def logs(self) -> dict[str, float]:
         """Means over what was added."""
-        loss = self._loss / self._samples if self._samples else 0.0
         if self._sums is None:
-            return {"loss": loss}
+            return {"loss": 0.0}
+        loss = [one / self._samples if self._samples else 0.0 for one in self._loss]
         figures = self._compiled.result(self._sums, self._samples, self._weighted)
-        return dict(zip(self._compiled.names, [loss, *figures], strict=True))
+        return dict(zip(self._compiled.names, [*loss, *figures], strict=True))
 
 
-def _only(label: str, name: str, value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        if len(value) != 1:
-            raise ValueError(f"{label}: {name} must be one, for one output; got {value!r}")
-        return value[0]
-    if isinstance(value, dict) and "class_name" not in value:
-        if len(value) != 1:
-            raise ValueError(f"{label}: {name} must be one, for one output; got {value!r}")
-        return next(iter(value.values()))
-    return value
+def _is_leaf(given: Any) -> bool:
+    if isinstance(given, dict):
+        return "class_name" in given
+    return not isinstance(given, (list, tuple))
 
 
-def _metric_list(
-    label: str, name: str, given: Any, custom_objects: dict[str, Any] | None
-) -> list[metrics.Metric]:
+def _each(given: Any, make: Callable[[Any], Any]) -> Any:
+    """``make`` on everything in lists and dicts, None where nothing is given."""
     if given is None:
-        return []
-    if isinstance(given, dict) and "class_name" not in given:
-        given = list(given.values())
-    if not isinstance(given, (list, tuple)):
-        given = [given]
-    flat: list[Any] = []
-    for one in given:
-        flat.extend(one) if isinstance(one, (list, tuple)) else flat.append(one)
-    found = []
-    for one in flat:
-        metric = metrics.get(one, custom_objects)
-        if isinstance(metric, metrics.Mean):
-            raise ValueError(f"{label}: {name} cannot hold Mean, which has no targets")
-        found.append(metric)
-    return found
+        return None
+    if _is_leaf(given):
+        return make(given)
+    if isinstance(given, dict):
+        return {key: _each(one, make) for key, one in given.items()}
+    return [_each(one, make) for one in given]
+
+
+def _for_one(what: str, given: Any) -> bool:
+    """Could it be meant for a model with one output?"""
+    if _is_leaf(given) or len(given) < 2:
+        return True
+    if isinstance(given, dict) or "loss" in what:
+        return False
+    return not any(isinstance(one, (list, dict)) for one in given)

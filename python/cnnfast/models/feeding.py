@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,11 @@ from cnnfast.layers.layer import shape_of
 
 if TYPE_CHECKING:
     from cnnfast.models.compiled import Compiled
+    from cnnfast.models.heads import Head
     from cnnfast.models.model import Model
     from cnnfast.models.network import Network
-    from cnnfast.models.programs import Spec
+    from cnnfast.models.ports import Ports
+    from cnnfast.models.programs import Spec, Specs
 
 Array = npt.NDArray[Any]
 
@@ -25,37 +27,50 @@ _TAKEN = frozenset({"float32", "float64", "int32", "int64", "uint8", "bool"})
 
 @dataclass
 class Feed:
-    """x, y and weights of one length, C-contiguous, of dtypes the core takes."""
+    """Inputs, targets and weights of one length, C-contiguous, of dtypes the core takes.
 
-    x: Array
-    y: Array | None = None
-    weights: Array | None = None
+    Attributes:
+        xs: one array for each input.
+        ys, weights: one for each output; None where there is none.
+    """
+
+    xs: tuple[Array, ...]
+    ys: tuple[Array | None, ...] = ()
+    weights: tuple[Array | None, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.xs[0])
 
     def arrays(self) -> list[Array]:
         """Those that are there, in the order of a plan's inputs."""
-        return [a for a in (self.x, self.y, self.weights) if a is not None]
+        return [a for a in (*self.xs, *self.ys, *self.weights) if a is not None]
 
-    def specs(self) -> tuple[tuple[Spec, ...], Spec | None, Spec | None]:
-        """(shape of one sample, dtype) of x, y and weights."""
-        return (spec(self.x),), spec_or_none(self.y), spec_or_none(self.weights)
+    def specs(self) -> tuple[Specs, Specs, Specs]:
+        """(shape of one sample, dtype) of xs, ys and weights."""
+        return (
+            tuple(spec(x) for x in self.xs),
+            tuple(spec_or_none(y) for y in self.ys),
+            tuple(spec_or_none(w) for w in self.weights),
+        )
+
+    @property
+    def weighted(self) -> tuple[bool, ...]:
+        """Which outputs have sample weights."""
+        return tuple(w is not None for w in self.weights)
 
     def taken(self, order: Array) -> Feed:
         """A copy with the samples of these indices."""
-        return Feed(
-            self.x[order],
-            None if self.y is None else self.y[order],
-            None if self.weights is None else self.weights[order],
-        )
+        return self._each(lambda array: array[order])
 
     def rows(self, start: int, stop: int) -> Feed:
         """A part of it, without a copy."""
+        return self._each(lambda array: array[start:stop])
+
+    def _each(self, part: Callable[[Array], Array]) -> Feed:
         return Feed(
-            self.x[start:stop],
-            None if self.y is None else self.y[start:stop],
-            None if self.weights is None else self.weights[start:stop],
+            tuple(part(x) for x in self.xs),
+            tuple(None if y is None else part(y) for y in self.ys),
+            tuple(None if w is None else part(w) for w in self.weights),
         )
 
 
@@ -196,37 +211,67 @@ def training_feed(
     Raises:
         ValueError, TypeError: see ``model_inputs``; labels out of range, other lengths.
     """
-    inputs = model_inputs(model, x, name=names[0])
-    array = inputs[0]
-    if y is None:
-        if compiled.loss is not None:
-            raise TypeError(f"{model.label}: {names[1]} is missing (None); pass the targets")
-        return Feed(array)
-    target = numbers(model.label, names[1], y)
-    if len(target) != len(array):
-        raise ValueError(
-            f"{model.label}: {names[0]} has {len(array)} samples, {names[1]} has {len(target)}; "
-            "they must be as many"
-        )
-    target = _target(model, compiled, target, names[1])
-    weights = None
-    if sample_weight is not None:
-        weights = _sample_weights(model.label, sample_weight, target)
-    return with_class_weights(model, Feed(array, target, weights), class_weight)
+    xs = model_inputs(model, x, name=names[0])
+    ports = model.output_ports
+    assert ports is not None
+    compiled.bind(ports.names)
+    given = [None] * len(ports) if y is None else ports.spread(model.label, names[1], y, True)
+    weights = _spread_weights(model.label, ports, sample_weight)
+    ys: list[Array | None] = []
+    ws: list[Array | None] = []
+    for head, port, one, weight in zip(compiled.heads, ports, given, weights, strict=True):
+        name = names[1] if len(ports) == 1 else f"{names[1]} for {port.name!r}"
+        if not head.wants_targets:
+            one = None if len(ports) > 1 else one
+        elif one is None:
+            raise TypeError(f"{model.label}: {name} is missing (None); pass the targets")
+        if one is None:
+            ys.append(None)
+            ws.append(None)
+            continue
+        target = numbers(model.label, name, one)
+        if len(target) != len(xs[0]):
+            raise ValueError(
+                f"{model.label}: {names[0]} has {len(xs[0])} samples, {name} has {len(target)}; "
+                "they must be as many"
+            )
+        target = _target(model.label, head, port.shape, target, name)
+        ys.append(target)
+        ws.append(None if weight is None else _sample_weights(model.label, weight, target))
+    return with_class_weights(model, Feed(tuple(xs), tuple(ys), tuple(ws)), class_weight)
+
+
+def _spread_weights(label: str, ports: Ports, sample_weight: Any) -> list[Any]:
+    """Sample weights for each output; one array serves them all."""
+    if sample_weight is None:
+        return [None] * len(ports)
+    if len(ports) > 1 and not isinstance(sample_weight, (list, tuple, dict)):
+        return [sample_weight] * len(ports)
+    return ports.spread(label, "sample_weight", sample_weight, True)
 
 
 def with_class_weights(model: Network, feed: Feed, class_weight: Any) -> Feed:
     """The feed with its weights multiplied by those of the classes.
 
     Raises:
-        TypeError, ValueError: no ``{class: weight}``, classes that the model has not.
+        TypeError, ValueError: no ``{class: weight}``, classes that the model has not, several
+            outputs.
     """
-    if class_weight is None or feed.y is None:
+    if class_weight is None or not any(y is not None for y in feed.ys):
         return feed
-    weights = _class_weights(model.label, class_weight, feed.y, model.output_classes)
-    if feed.weights is not None:
-        weights = feed.weights * weights
-    return Feed(feed.x, feed.y, np.ascontiguousarray(weights))
+    ports = model.output_ports
+    assert ports is not None
+    if len(ports) > 1:
+        raise ValueError(
+            f"{model.label}: class_weight is for one output, the model has {len(ports)}; pass "
+            "sample_weight as a dict by output name"
+        )
+    y, weights = feed.ys[0], feed.weights[0]
+    assert y is not None
+    found = _class_weights(model.label, class_weight, y, ports[0].shape[-1])
+    if weights is not None:
+        found = weights * found
+    return Feed(feed.xs, feed.ys, (np.ascontiguousarray(found),))
 
 
 def gives_batches(x: Any, y: Any) -> bool:
@@ -253,13 +298,12 @@ def batch_feeds(model: Model, data: Any, class_weight: Any) -> Iterator[Feed]:
         yield training_feed(model, model.compiled, batch[0], batch[1], weights, class_weight)
 
 
-def _target(model: Network, compiled: Compiled, y: Array, name: str) -> Array:
-    output = model.known_output_shape
-    if output is None or compiled.loss is None or compiled.sparse_targets is None:
+def _target(label: str, head: Head, output: tuple[int | None, ...], y: Array, name: str) -> Array:
+    if head.loss is None or head.sparse_targets is None:
         return y
-    loss = compiled.loss.name
-    if compiled.sparse_targets:
-        return _labels(model.label, loss, y, output, name)
+    loss = head.loss.name
+    if head.sparse_targets:
+        return _labels(label, loss, y, output, name)
     want = output[1:]
     if y.shape[1:] != want and want and want[-1] == 1 and y.ndim == len(want):
         y = y.reshape((*y.shape, 1))
@@ -275,7 +319,7 @@ def _target(model: Network, compiled: Compiled, y: Array, name: str) -> Array:
                 f"or utils.to_categorical({name}, {want[-1]})"
             )
         raise ValueError(
-            f"{model.label}: {loss} expects {name} of shape {output}, got {y.shape}; {advice}"
+            f"{label}: {loss} expects {name} of shape {output}, got {y.shape}; {advice}"
         )
     return y
 

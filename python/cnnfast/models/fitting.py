@@ -138,7 +138,7 @@ class _Arrays:
         programs = model._programs
         arrays = feed.arrays()
         program = programs.program(signature)
-        self._meter = Meter(model.compiled, program.totals, feed.weights is not None)
+        self._meter = Meter(model.compiled, program.totals, feed.weighted)
         # Bound once: a step in the loop is one slice and one call.
         self._run = _bound(programs.plan(signature, count, size).run, arrays) if full else None
         self._run_rest = _bound(programs.plan(signature, count, rest).run, arrays) if rest else None
@@ -263,15 +263,17 @@ def _split(model: Model, feed: Feed, share: Any, shuffled: bool) -> tuple[Feed, 
 
 def _warn_of_missing_classes(model: Model, head: Feed, tail: Feed) -> None:
     # Sorted data is the classic trap: the tail then holds classes that training never sees.
-    if head.y is None or tail.y is None or not model.compiled.sparse_targets:
-        return
-    missing = np.setdiff1d(np.unique(tail.y), np.unique(head.y))
-    if missing.size:
-        warnings.warn(
-            f"{model.label}: validation_split takes the last samples, and the labels "
-            f"{missing.tolist()[:10]} occur only there; shuffle x and y together before fit",
-            stacklevel=5,
-        )
+    for place, one in enumerate(model.compiled.heads):
+        known, kept = head.ys[place], tail.ys[place]
+        if known is None or kept is None or not one.sparse_targets:
+            continue
+        missing = np.setdiff1d(np.unique(kept), np.unique(known))
+        if missing.size:
+            warnings.warn(
+                f"{model.label}: validation_split takes the last samples, and the labels "
+                f"{missing.tolist()[:10]} occur only there; shuffle x and y together before fit",
+                stacklevel=5,
+            )
 
 
 def _validation(

@@ -12,6 +12,7 @@ from cnnfast.models.programs import Signature
 if TYPE_CHECKING:
     from cnnfast import _core, _trace
     from cnnfast.models.model import Model
+    from cnnfast.models.programs import Spec
 
 
 class ModelPlan:
@@ -83,9 +84,14 @@ def plan_of(model: Model, batch_size: int, mode: str) -> ModelPlan:
     if mode != "train":
         raise ValueError(f"{model.label}: mode must be 'predict' or 'train', got {mode!r}")
     compiled = model.compiled
-    target = _known(model.output_shape)
-    y = (target[:-1], "int64") if compiled.sparse_targets else (target, model.dtype)
-    core = model._programs.plan(Signature("train", x, y), batch)
+    assert model.output_ports is not None
+    compiled.bind(model.output_ports.names)
+    y: list[Spec | None] = []
+    for head, port in zip(compiled.heads, model.output_ports, strict=True):
+        target = _known(port.shape)
+        labels = (target[:-1], "int64") if head.sparse_targets else (target, model.dtype)
+        y.append(labels if head.wants_targets else None)
+    core = model._programs.plan(Signature("train", x, tuple(y), (None,) * len(y)), batch)
     states = [s for layer in model.flatten_layers() for s in getattr(layer, "random_states", ())]
     return ModelPlan(core, [*model.weights, *compiled.optimizer.variables, *states])
 

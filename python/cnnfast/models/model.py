@@ -92,10 +92,13 @@ class Model(Network):
 
         Args:
             optimizer: name or instance.
-            loss: name, instance, or a function of (y_true, y_pred) written with ``ops``.
-            loss_weights: a factor on the loss.
+            loss: name, instance, or a function of (y_true, y_pred) written with ``ops``. With
+                several outputs: one for all, a list in their order (None: not trained), or a dict
+                by ``output_names``.
+            loss_weights: a factor on the loss; with several outputs a list or dict of them.
             metrics: names, instances or functions; "accuracy" finds the one that the shapes ask
-                for. Sample weights do not touch them.
+                for. Sample weights do not touch them. With several outputs: a list with an entry
+                (or list) for each, or a dict by name.
             weighted_metrics: those that sample weights do touch.
             run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: accepted, without a
                 meaning here: a step always is one planned call.
@@ -103,9 +106,10 @@ class Model(Network):
         Raises:
             ValueError: an unknown name; the message lists the known ones.
         """
-        self._compiled = Compiled(
-            self.label, optimizer, loss, loss_weights, metrics, weighted_metrics
-        )
+        compiled = Compiled(self.label, optimizer, loss, loss_weights, metrics, weighted_metrics)
+        if self.output_ports is not None:
+            compiled.bind(self.output_ports.names)
+        self._compiled = compiled
         self._forget_programs()
 
     @property
@@ -134,12 +138,21 @@ class Model(Network):
     @property
     def metrics(self) -> list[metrics.Metric]:
         """The metrics of ``compile``."""
-        return [] if self._compiled is None else self._compiled.metrics
+        if self._compiled is None:
+            return []
+        self._bind_outputs()
+        return self._compiled.metrics
+
+    def _bind_outputs(self) -> None:
+        if self._compiled is not None and self.output_ports is not None:
+            self._compiled.bind(self.output_ports.names)
 
     @property
     def metrics_names(self) -> list[str]:
         """Names of what ``evaluate`` returns."""
-        return self.compiled.names
+        compiled = self.compiled
+        self._bind_outputs()
+        return compiled.names
 
     def _forget_programs(self) -> None:
         self._programs.clear()
@@ -411,25 +424,34 @@ class Model(Network):
                 outputs = run(
                     x if as_x is None else x.reshape(as_x), y if as_y is None else y.reshape(as_y)
                 )
-                return self._figures(compiled, outputs, x.shape[0], False, return_dict)
+                return self._figures(compiled, outputs, x.shape[0], (False,), return_dict)
         feed = training_feed(self, compiled, x, y, sample_weight, class_weight)
         plan = self._programs.plan(Signature(mode, *feed.specs()), len(feed))
-        if key is not None and feed.y is not None:
-            if feed.x.dtype == x.dtype and feed.y.dtype == y.dtype:
+        if key is not None and len(feed.xs) == 1 and len(feed.ys) == 1:
+            fed, target = feed.xs[0], feed.ys[0]
+            if target is not None and fed.dtype == x.dtype and target.dtype == y.dtype:
                 if len(self._quick) >= MOST_QUICK:
                     self._quick.clear()
-                classes = self.output_classes if compiled.sparse_targets else None
-                as_x = None if feed.x.shape == x.shape else feed.x.shape
-                as_y = None if feed.y.shape == y.shape else feed.y.shape
+                ports = self.output_ports
+                assert ports is not None
+                classes = ports[0].shape[-1] if compiled.heads[0].sparse_targets else None
+                as_x = None if fed.shape == x.shape else fed.shape
+                as_y = None if target.shape == y.shape else target.shape
                 self._quick[key] = (plan.run, classes, as_x, as_y)
         outputs = plan.run(*feed.arrays())
-        weighted = feed.weights is not None
-        return self._figures(compiled, outputs, len(feed), weighted, return_dict)
+        return self._figures(compiled, outputs, len(feed), feed.weighted, return_dict)
 
     def _figures(
-        self, compiled: Compiled, outputs: Any, samples: int, weighted: bool, return_dict: bool
+        self,
+        compiled: Compiled,
+        outputs: Any,
+        samples: int,
+        weighted: tuple[bool, ...],
+        return_dict: bool,
     ) -> Any:
-        figures = [float(outputs[0]), *compiled.result(outputs[1:], samples, weighted)]
+        count = compiled.loss_count
+        found = [float(one) for one in outputs[:count]]
+        figures = [*found, *compiled.result(outputs[count:], samples, weighted)]
         if return_dict:
             return dict(zip(compiled.names, figures, strict=True))
         return figures[0] if len(figures) == 1 else figures

@@ -216,17 +216,6 @@ class Network(Layer):
         """The outputs' names and shapes, None before the model is built."""
         return self._out
 
-    @property
-    def known_output_shape(self) -> Shape | None:
-        """The shape of the only output; None before the model is built."""
-        return None if self._out is None or len(self._out) != 1 else self._out[0].shape
-
-    @property
-    def output_classes(self) -> int | None:
-        """The size of the output's last axis."""
-        shape = self.known_output_shape
-        return None if shape is None else shape[-1]
-
     def input_dtype(self, place: int) -> str:
         """What an input is converted to."""
         if self._graph is None or self._in is None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnnfast.models.model import Model
 
 Spec = tuple[tuple[int, ...], str]  # the shape of one sample, the dtype
+Specs = tuple[Spec | None, ...]  # one for each input or output
 
 # Plans keep packed weights. Shapes that come and go must not grow memory (docs: 1,000 shapes).
 _MOST_PLANS = 24
@@ -29,12 +30,12 @@ _MOST_PACKED_BYTES = 512 << 20
 
 @dataclass(frozen=True)
 class Signature:
-    """What a program is traced for: mode, and one sample of x, y and weights."""
+    """What a program is traced for: mode, and one sample of each input, target and weight."""
 
     mode: str
-    x: tuple[Spec, ...]
-    y: Spec | None = None
-    weights: Spec | None = None
+    x: Specs
+    y: Specs = ()
+    weights: Specs = ()
 
 
 class Program:
@@ -91,7 +92,7 @@ class Programs:
         program = self.program(signature)
         types = [
             ((rows, *spec[0]), spec[1])
-            for spec in (*signature.x, signature.y, signature.weights)
+            for spec in (*signature.x, *signature.y, *signature.weights)
             if spec is not None
         ]
         if batch is not None:
@@ -115,52 +116,57 @@ class Programs:
 def _trace_program(model: Model, signature: Signature) -> Program:
     trace = _trace.Trace()
     with trace.active():
-        xs = [
-            trace.input((None, *shape), dtype, f"x {place}" if place else "x")
-            for place, (shape, dtype) in enumerate(signature.x)
-        ]
-        given = {
-            name: trace.input((None, *spec[0]), spec[1], name)
-            for name, spec in (("y", signature.y), ("weights", signature.weights))
-            if spec is not None
-        }
-        y, weights = given.get("y"), given.get("weights")
+        xs, ys, weights = (
+            [
+                None if spec is None else trace.input((None, *spec[0]), spec[1], f"{name} {place}")
+                for place, spec in enumerate(specs)
+            ]
+            for name, specs in (
+                ("x", signature.x),
+                ("y", signature.y),
+                ("weights", signature.weights),
+            )
+        )
         if signature.mode == "fit":
             indices = trace.input((None,), "int64", "indices")
-            xs = [
-                _trace.apply("gather", [x, indices], {"dtype": model.input_dtype(place)})[0]
-                for place, x in enumerate(xs)
-            ]
-            if y is not None:
-                y = _trace.apply("gather", [y, indices], {"dtype": ""})[0]
-            if weights is not None:
-                weights = _trace.apply("gather", [weights, indices], {"dtype": ""})[0]
+            xs = [_gathered(x, indices, model.input_dtype(i)) for i, x in enumerate(xs)]
+            ys = [_gathered(y, indices) for y in ys]
+            weights = [_gathered(w, indices) for w in weights]
         if signature.mode == "predict":
             return Program(trace, _outputs(model, xs, False), [])
-        return _trace_step(model, trace, xs, y, weights, signature.mode)
+        return _trace_step(model, trace, xs, ys, weights, signature.mode)
+
+
+def _gathered(x: Any, indices: Any, dtype: str = "") -> Any:
+    return None if x is None else _trace.apply("gather", [x, indices], {"dtype": dtype})[0]
 
 
 def _trace_step(
-    model: Model, trace: _trace.Trace, xs: list[Any], y: Any, weights: Any, mode: str
+    model: Model,
+    trace: _trace.Trace,
+    xs: list[Any],
+    ys: list[Any],
+    weights: list[Any],
+    mode: str,
 ) -> Program:
     compiled: Compiled = model.compiled
     training = mode != "test"
     with _context.collected_losses() as penalties:
-        y_pred = _outputs(model, xs, training)[0]
+        y_preds = _outputs(model, xs, training)
     trainable = model.trainable_weights
     changed = {id(weight) for weight in trainable}
     for weight, penalty in model.penalties():
         if id(weight) in changed:
             penalties.append(penalty(weight))
     with _trace.scope("loss"):
-        loss = compiled.trace_loss(y, y_pred, weights, penalties)
+        losses = compiled.trace_loss(ys, y_preds, weights, penalties)
     with _trace.scope("metrics"):
-        sums = compiled.trace_sums(y, y_pred, weights)
-    outputs = [loss, *sums]
+        sums = compiled.trace_sums(ys, y_preds, weights)
+    outputs = [*losses, *sums]
     totals: list[Any] = []
     if training and trainable:
         with _trace.scope("optimizer"):
-            gradients = trace.gradients(loss, trainable)
+            gradients = trace.gradients(losses[0], trainable)
             compiled.optimizer.trace_updates(trace, gradients, trainable)
     if training:
         for layer in model.flatten_layers():
