@@ -81,6 +81,7 @@ py::list reports(const std::vector<StepReport>& steps) {
     entry["kernel"] = step.kernel;
     entry["backward"] = step.backward;
     entry["split"] = step.split;
+    entry["parts"] = step.parts;
     entry["barrier"] = step.barrier;
     entry["flops"] = step.flops;
     entry["bytes"] = step.bytes;

@@ -72,31 +72,40 @@ void build(const Problem& problem, StepBuilder& steps) {
   const Slot scratch = steps.scratch_per_thread(kernels.winograd_sums_scratch(pass) * 4);
 
   StepSpec spec{"winograd sums", Split::free};
-  if (tiny || threads == 1) {
+  if (tiny || (threads == 1 && chunks > 1)) {
     spec.split = Split::single;
   } else if (!share_blocks && chunks == threads) {
     spec.split = Split::rows;
     spec.rows = images;
+    spec.parts = floats * 4 <= kPartWeights;
+  } else if (threads == 1) {
+    spec.split = Split::single;
   }
   const Split split = spec.split;
-  const auto sum = [=, &kernels](const Run& run, int thread, std::int64_t chunk, Range blocks_of) {
-    const Range range = share(images, static_cast<int>(chunk), static_cast<int>(chunks));
+  const auto sum = [=, &kernels](const Run& run, std::int64_t chunk, Range range, Range blocks_of,
+                                 bool first) {
     float* to = run.ptr<float>(sums) + chunk * stride;
     if (blocks_of.size() > 0)
       kernels.winograd_sums(pass, run.ptr<const float>(x), run.ptr<const float>(dy), to,
-                            db.present() ? to + floats : nullptr,
-                            run.thread_ptr<float>(scratch, thread), range.begin * per_image,
-                            range.end * per_image, blocks_of.begin, blocks_of.end, true);
+                            db.present() ? to + floats : nullptr, run.worker_ptr<float>(scratch),
+                            range.begin * per_image, range.end * per_image, blocks_of.begin,
+                            blocks_of.end, first);
+  };
+  const auto sum_chunk = [=](const Run& run, std::int64_t chunk, Range blocks_of) {
+    sum(run, chunk, share(images, static_cast<int>(chunk), static_cast<int>(chunks)), blocks_of,
+        true);
   };
   steps.step(spec, [=](const Run& run, int thread, int count) {
     if (split == Split::single) {
       if (thread != 0) return;
-      for (std::int64_t chunk = 0; chunk < chunks; ++chunk) sum(run, 0, chunk, {0, blocks});
+      for (std::int64_t chunk = 0; chunk < chunks; ++chunk) sum_chunk(run, chunk, {0, blocks});
+    } else if (split == Split::rows) {
+      sum(run, run.worker, share(images, thread, count), {0, blocks}, run.first);
     } else if (share_blocks) {
-      sum(run, thread, 0, share(blocks, thread, count));
+      sum_chunk(run, 0, share(blocks, thread, count));
     } else {
       for (std::int64_t chunk = thread; chunk < chunks; chunk += count)
-        sum(run, thread, chunk, {0, blocks});
+        sum_chunk(run, chunk, {0, blocks});
     }
   });
 

@@ -118,13 +118,13 @@ struct DirectWork {
                     region);
   }
 
-  float* scratch(const Run& run, int thread) const {
-    return at.scratch.present() ? run.thread_ptr<float>(at.scratch, thread) : nullptr;
+  float* scratch(const Run& run) const {
+    return at.scratch.present() ? run.worker_ptr<float>(at.scratch) : nullptr;
   }
 
   // Whole images [range) of every pass.
-  void run_images(const Run& run, int thread, Range range) const {
-    float* rows = scratch(run, thread);
+  void run_images(const Run& run, Range range) const {
+    float* rows = scratch(run);
     if (plan.pixels_per_image) {
       const ConvPass& p = plan.passes[0].pass;
       const std::int64_t all = blocks(p);
@@ -142,7 +142,7 @@ struct DirectWork {
 
   // A thread's share of the units of all passes.
   void run_units(const Run& run, int thread, int threads) const {
-    float* rows = scratch(run, thread);
+    float* rows = scratch(run);
     for (std::size_t i = 0; i < plan.passes.size(); ++i) {
       const ConvPass& p = plan.passes[i].pass;
       const Cut& cut = cuts[i];
@@ -178,11 +178,12 @@ void add_direct_step(const Problem& problem, StepBuilder& steps, DirectPlan plan
   work->kernel_cols = s.window.w.window;
   static constexpr const char* kNames[] = {"direct", "depthwise", "planar"};
   StepSpec spec{kNames[static_cast<int>(way)], Split::free};
-  if (threads == 1 || flops < kSingleThreadFlops) {
+  if (flops < kSingleThreadFlops) {
     spec.split = Split::single;
   } else if ((plan.batch % threads == 0 && plan.batch > 0) || plan.batch >= 8 * threads) {
     spec.split = Split::rows;
     spec.rows = plan.batch;
+    spec.parts = s.taps() * s.group_c() * s.k * 4 <= kPartWeights;
   }
   for (PlannedPass& each : plan.passes)
     work->cuts.push_back(cut_pass(plan, each.pass, problem.kernels.conv, way,
@@ -203,9 +204,9 @@ void add_direct_step(const Problem& problem, StepBuilder& steps, DirectPlan plan
     if (split == Split::free) {
       work->run_units(run, thread, count);
     } else if (split == Split::rows) {
-      work->run_images(run, thread, share(work->plan.batch, thread, count));
+      work->run_images(run, share(work->plan.batch, thread, count));
     } else if (thread == 0) {
-      work->run_images(run, 0, {0, work->plan.batch});
+      work->run_images(run, {0, work->plan.batch});
     }
   });
 }

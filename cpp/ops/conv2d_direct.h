@@ -39,6 +39,8 @@ DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& k
 
 // Below this much work a second thread costs more than it brings (20 us at 100 GFLOP/s).
 inline constexpr double kSingleThreadFlops = 2e6;
+// A step in parts reads its weights once a part; up to so many bytes they stay in L2.
+inline constexpr std::int64_t kPartWeights = 384 << 10;
 
 // Padded rows of more than 64 MiB a thread (absurd pads or dilation): the reason to decline.
 std::optional<std::string> too_much_padding(const ConvPass& pass);

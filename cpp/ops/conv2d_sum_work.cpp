@@ -9,15 +9,15 @@ namespace cnnfast {
 namespace {
 
 constexpr std::int64_t kSmallKernelBytes = 256 << 10;  // dw of a chunk stays in L2
+constexpr std::int64_t kPartSums = 128 << 10;          // dw that is touched again by every part
 constexpr std::int64_t kFixedChunks = 8;  // deterministic: whatever the number of threads
 
 }  // namespace
 
 // Walks over blocks [begin, end) of the images [image_begin, image_end): (images, rows) blocks.
 void SumWork::walk(const Run& run, int thread, Range images_range, Range blocks, Range unit_range,
-                   float* to_dw, float* to_db) const {
+                   Sums to, bool first) const {
   float* rows = scratch.present() ? run.thread_ptr<float>(scratch, thread) : nullptr;
-  bool first = true;
   for (std::int64_t block = blocks.begin; block < blocks.end || first; ++block) {
     ConvSumRegion region{};
     region.unit_begin = unit_range.begin;
@@ -28,7 +28,7 @@ void SumWork::walk(const Run& run, int thread, Range images_range, Range blocks,
       region.row_begin = block % row_blocks() * block_rows;
       region.row_end = std::min(pass.dst_h, region.row_begin + block_rows);
     }
-    kernel(pass, run.ptr<const float>(x), run.ptr<const float>(dy), to_dw, to_db, rows, region,
+    kernel(pass, run.ptr<const float>(x), run.ptr<const float>(dy), to.dw, to.db, rows, region,
            first);
     first = false;
   }
@@ -37,23 +37,32 @@ void SumWork::walk(const Run& run, int thread, Range images_range, Range blocks,
 void SumWork::run_tiles(const Run& run, int thread, int threads) const {
   const Range mine = share(units, thread, threads);
   if (mine.size() > 0)
-    walk(run, thread, {0, images}, {0, blocks_of(images)}, mine, run.ptr<float>(dw),
-         run.ptr<float>(db));
+    walk(run, thread, {0, images}, {0, blocks_of(images)}, mine, sums_of(run, 0));
+}
+
+// Chunk 0 stands in the outputs.
+SumWork::Sums SumWork::sums_of(const Run& run, std::int64_t chunk) const {
+  Sums to{run.ptr<float>(dw), run.ptr<float>(db)};
+  if (chunk > 0) {
+    to.dw = run.ptr<float>(partials) + (chunk - 1) * partial_floats;
+    if (to.db) to.db = to.dw + dw_floats;
+  }
+  return to;
+}
+
+void SumWork::run_part(const Run& run, Range range) const {
+  walk(run, run.worker, range, {0, blocks_of(range.size())}, {0, units}, sums_of(run, run.worker),
+       run.first);
 }
 
 void SumWork::run_chunk(const Run& run, int thread, std::int64_t chunk) const {
-  float* to_dw = run.ptr<float>(dw);
-  float* to_db = run.ptr<float>(db);
-  if (chunk > 0) {
-    to_dw = run.ptr<float>(partials) + (chunk - 1) * partial_floats;
-    to_db = to_db ? to_dw + dw_floats : nullptr;
-  }
+  const Sums to = sums_of(run, chunk);
   const int c = static_cast<int>(chunk), all = static_cast<int>(chunks);
   if (images >= chunks) {
     const Range range = share(images, c, all);
-    walk(run, thread, range, {0, blocks_of(range.size())}, {0, units}, to_dw, to_db);
+    walk(run, thread, range, {0, blocks_of(range.size())}, {0, units}, to);
   } else {
-    walk(run, thread, {0, images}, share(blocks_of(images), c, all), {0, units}, to_dw, to_db);
+    walk(run, thread, {0, images}, share(blocks_of(images), c, all), {0, units}, to);
   }
 }
 
@@ -106,24 +115,27 @@ void add_sum_steps(const Problem& problem, StepBuilder& steps, const Conv2dShape
   if (work->chunks > 1)
     work->partials = steps.scratch((work->chunks - 1) * work->partial_floats * 4);
 
-  if (tiny || threads == 1 || (work->chunks == 1 && !share_tiles)) {
-    steps.step({name, Split::single}, [work](const Run& run, int thread, int) {
+  const std::string label = name;
+  if (!tiny && !share_tiles && !split_rows && work->chunks == threads) {
+    StepSpec spec{label + ", images shared", Split::rows, work->images};
+    spec.parts = work->dw_floats * 4 <= kPartSums;
+    steps.step(spec, [work](const Run& run, int thread, int count) {
+      work->run_part(run, share(work->images, thread, count));
+    });
+  } else if (share_tiles && threads > 1) {
+    steps.step(
+        {label + ", tiles shared", Split::free},
+        [work](const Run& run, int thread, int count) { work->run_tiles(run, thread, count); });
+  } else if (work->chunks > 1 && threads > 1) {
+    steps.step({label + ", images shared", Split::free},
+               [work](const Run& run, int thread, int count) {
+                 for (std::int64_t chunk = thread; chunk < work->chunks; chunk += count)
+                   work->run_chunk(run, thread, chunk);
+               });
+  } else {
+    steps.step({label, Split::single}, [work](const Run& run, int thread, int) {
       if (thread != 0) return;
       for (std::int64_t chunk = 0; chunk < work->chunks; ++chunk) work->run_chunk(run, 0, chunk);
-    });
-  } else if (share_tiles) {
-    steps.step(
-        {std::string(name) + ", tiles shared", Split::free},
-        [work](const Run& run, int thread, int count) { work->run_tiles(run, thread, count); });
-  } else {
-    StepSpec spec{std::string(name) + ", images shared", Split::free};
-    if (!split_rows && work->chunks == threads) {
-      spec.split = Split::rows;
-      spec.rows = work->images;
-    }
-    steps.step(spec, [work](const Run& run, int thread, int count) {
-      for (std::int64_t chunk = thread; chunk < work->chunks; chunk += count)
-        work->run_chunk(run, thread, chunk);
     });
   }
   if (work->chunks == 1) return;

@@ -32,11 +32,17 @@ struct SumWork {
   }
   void run_tiles(const Run& run, int thread, int threads) const;
   void run_chunk(const Run& run, int thread, std::int64_t chunk) const;
+  // These images into the worker's own chunk; the first ones begin it.
+  void run_part(const Run& run, Range images_range) const;
   void add_partials(const Run& run, Range range) const;
 
  private:
-  void walk(const Run& run, int thread, Range images_range, Range blocks, Range unit_range,
-            float* to_dw, float* to_db) const;
+  struct Sums {
+    float *dw, *db;
+  };
+  Sums sums_of(const Run& run, std::int64_t chunk) const;
+  void walk(const Run& run, int thread, Range images_range, Range blocks, Range unit_range, Sums to,
+            bool first = true) const;
 };
 
 // Operands and sizes of a backward-kernel node; the caller adds kernel and units.

@@ -123,11 +123,13 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
   StepSpec spec{m == 4 ? "winograd 4x4, 3x3" : "winograd 2x2, 5x5", Split::free};
   const std::int64_t per_image = plan.pass.tile_rows * plan.pass.tile_cols;
   bool share_blocks = false;
-  if (threads == 1 || s.flops() < kSingleThreadFlops) {
+  if (s.flops() < kSingleThreadFlops) {
     spec.split = Split::single;
   } else if (s.n % threads == 0 || s.n >= 8 * threads) {
     spec.split = Split::rows;
     spec.rows = s.n;
+    // Every part reads all weights again: from L2, or not at all.
+    spec.parts = 144 * s.c * s.k <= kPartWeights;
   } else {
     // Few tiles: each thread makes all of them for its share of the channels, so that the weights
     // are read once.
@@ -157,7 +159,7 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
     if (mine.size() == 0 || channels.size() == 0) return;
     kernels.winograd(pass, run.ptr<const float>(src), run.ptr<const float>(packed),
                      run.ptr<const float>(bias), run.ptr<float>(dst),
-                     run.thread_ptr<float>(scratch, thread), mine.begin, mine.end, channels.begin,
+                     run.worker_ptr<float>(scratch), mine.begin, mine.end, channels.begin,
                      channels.end);
   });
 }

@@ -108,7 +108,7 @@ void add_row_step(const Problem& p, StepBuilder& steps, const char* name, std::i
   const bool by_image = images >= 2 * p.threads || p.threads == 1;
   const double single = 1e5 * p.kernels.vector_floats / 4;
   const Split split = by_image ? Split::rows : place_visits < single ? Split::single : Split::free;
-  steps.step({name, split, images}, [=](const Run& run, int thread, int threads) {
+  steps.step({name, split, images, by_image}, [=](const Run& run, int thread, int threads) {
     if (split == Split::single) {
       if (thread == 0) f(run, 0, images * height);
     } else if (split == Split::rows) {

@@ -20,7 +20,7 @@ void add_rows_step(const Problem& p, StepBuilder& steps, const char* name, const
                        (outer >= 4 * p.threads && work * 16 / p.kernels.vector_floats >= 2000) ||
                        (outer >= 2 * p.threads && work * 16 / p.kernels.vector_floats >= 20000);
   const Split split = divided && last > 0 ? Split::rows : Split::single;
-  steps.step({name, split, outer}, [=](const Run& run, int thread, int threads) {
+  steps.step({name, split, outer, true}, [=](const Run& run, int thread, int threads) {
     if (split == Split::single) {
       if (thread == 0) f(run, std::int64_t{0}, outer * inner);
       return;

@@ -114,7 +114,7 @@ Division divide_loop(const Problem& problem, const StridedLoop& loop, double nan
                      std::int64_t rows) {
   Division d;
   const std::int64_t threads = problem.threads;
-  if (threads == 1 || nanoseconds < kSingleStepNanoseconds) return d;
+  if (nanoseconds < kSingleStepNanoseconds) return d;
   // Uneven shares (3 rows, 2 threads) cost more than barriers do.
   if (rows > 0 && loop.size[0] % rows == 0 && (rows % threads == 0 || rows >= 4 * threads)) {
     d.split = Split::rows;

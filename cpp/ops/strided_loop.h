@@ -105,7 +105,7 @@ inline std::int64_t step_of(const StridedLoop& loop, int operand) {
 template <class Body>
 void add_divided_step(StepBuilder& steps, std::string name, const StridedLoop& loop,
                       const Division& division, Body body) {
-  steps.step({std::move(name), division.split, division.rows},
+  steps.step({std::move(name), division.split, division.rows, true},
              [loop, division, body = std::move(body)](const Run& run, int thread, int threads) {
                if (division.split == Split::single) {
                  if (thread != 0) return;

@@ -186,26 +186,66 @@ class Compiler {
       report.implementation = "copy";
       step.node = static_cast<int>(plan_.nodes.size());
       plan_.nodes.push_back(std::move(report));
-      touch(from, static_cast<int>(plan_.steps.size()));
-      touch(to, static_cast<int>(plan_.steps.size()));
+      step.touches = {from, to};
       plan_.steps.push_back(std::move(step));
     }
   }
 
-  void touch(int buffer, int step) {
-    Buffer& b = plan_.buffers[static_cast<std::size_t>(buffer)];
-    b.first_step = b.first_step < 0 ? step : std::min(b.first_step, step);
-    b.last_step = std::max(b.last_step, step);
+  // Moves pack steps in front of the steps over rows that stand before them, so that these and the
+  // packed weights' users are neighbours that can form a chain.
+  void gather_rows() {
+    std::vector<CompiledStep>& steps = plan_.steps;
+    for (std::size_t i = 1; i + 1 < steps.size(); ++i) {
+      if (!steps[i].packs || !steps[i + 1].spec.parts) continue;
+      std::size_t to = i;
+      while (to > 0 && steps[to - 1].spec.parts && !multiplies(steps[to - 1])) --to;
+      // A convolution and the pooling behind it are a chain of their own.
+      if (to > 0 && steps[to - 1].spec.parts) continue;
+      std::rotate(steps.begin() + static_cast<std::ptrdiff_t>(to),
+                  steps.begin() + static_cast<std::ptrdiff_t>(i),
+                  steps.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    }
+  }
+  // Convolutions: packed weights are not kept over those, lest all weights be packed at once.
+  bool multiplies(const CompiledStep& step) const {
+    const auto node = static_cast<std::size_t>(step.node);
+    return node < graph_.nodes().size() && graph_.nodes()[node].op->group() == "CONV";
+  }
+
+  // Bytes that a step reads and writes of each of its rows.
+  std::int64_t row_bytes(const CompiledStep& step) const {
+    const auto node = static_cast<std::size_t>(step.node);
+    if (node >= graph_.nodes().size() || step.spec.rows <= 0) return 0;
+    std::int64_t bytes = 0;
+    const auto add = [&](const std::vector<ValueId>& values) {
+      for (ValueId v : values) {
+        const Shape& shape = graph_.type(v).shape;
+        if (shape.rank() > 0 && shape[0] == step.spec.rows) bytes += graph_.type(v).bytes();
+      }
+    };
+    add(graph_.nodes()[node].inputs);
+    add(graph_.nodes()[node].outputs);
+    return bytes / step.spec.rows;
   }
 
   void place() {
+    gather_rows();
     std::vector<std::int64_t> written(plan_.steps.size(), 0);
+    std::vector<ChainLink> links;
     for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
-      const auto node = static_cast<std::size_t>(plan_.steps[s].node);
+      const CompiledStep& step = plan_.steps[s];
+      links.push_back({&step.spec, row_bytes(step), step.packs});
+      for (const int b : step.touches) {
+        Buffer& buffer = plan_.buffers[static_cast<std::size_t>(b)];
+        if (buffer.first_step < 0) buffer.first_step = static_cast<int>(s);
+        buffer.last_step = static_cast<int>(s);
+      }
+      const auto node = static_cast<std::size_t>(step.node);
       if (node >= graph_.nodes().size()) continue;
       for (ValueId v : graph_.nodes()[node].outputs) written[s] += graph_.type(v).bytes();
     }
-    const std::vector<int> epochs = place_barriers(plan_.steps, written);
+    plan_.chains = find_chains(links, plan_.threads);
+    const std::vector<int> epochs = place_barriers(plan_.steps, plan_.chains, written);
     std::vector<Lifetime> lives;
     std::vector<std::size_t> owners;
     for (std::size_t b = 0; b < plan_.buffers.size(); ++b) {
@@ -275,19 +315,18 @@ class Builder final : public StepBuilder {
   void step(StepSpec spec, StepFunction run) override { add(std::move(spec), std::move(run), -1); }
   void pack_step(int input, StepSpec spec, StepFunction run) override {
     add(std::move(spec), std::move(run), guard(input));
+    const ValueId v = node_.inputs[static_cast<std::size_t>(input)];
+    const ValueId root = compiler_.root_[Compiler::index(v)];
+    compiler_.plan_.steps.back().packs = compiler_.graph_.value(root).kind != ValueKind::result;
   }
   int threads() const override { return compiler_.plan_.threads; }
 
   // Every buffer of the node is alive during all of its steps.
-  void finish(int first_step) {
-    const int last_step = static_cast<int>(compiler_.plan_.steps.size()) - 1;
+  void finish(std::size_t first_step) {
     for (ValueId v : node_.inputs) touched_.push_back(compiler_.buffer_[Compiler::index(v)]);
     for (ValueId v : node_.outputs) touched_.push_back(compiler_.buffer_[Compiler::index(v)]);
-    if (last_step < first_step) return;
-    for (int buffer : touched_) {
-      compiler_.touch(buffer, first_step);
-      compiler_.touch(buffer, last_step);
-    }
+    for (std::size_t s = first_step; s < compiler_.plan_.steps.size(); ++s)
+      compiler_.plan_.steps[s].touches = touched_;
   }
 
  private:
@@ -360,7 +399,7 @@ void Compiler::build_node(int i) {
   const Choice choice = choose(problem);
   report.implementation = choice.implementation->name();
   report.declined = choice.declined;
-  const int first_step = static_cast<int>(plan_.steps.size());
+  const std::size_t first_step = plan_.steps.size();
   Builder builder(*this, node, i);
   choice.implementation->build(problem, builder);
   builder.finish(first_step);

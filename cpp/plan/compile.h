@@ -8,6 +8,7 @@
 
 #include "cnnfast/plan.h"
 #include "graph/passes/passes.h"
+#include "plan/chains.h"
 #include "plan/step.h"
 
 namespace cnnfast {
@@ -35,6 +36,8 @@ struct CompiledStep {
   bool barrier = false;        // in front of it, when everything runs
   bool barrier_short = false;  // in front of it, when pack steps are skipped
   int guard = -1;              // variable whose version lets this step be skipped; -1: always runs
+  bool packs = false;          // makes another layout of an input that no step writes
+  std::vector<int> touches;    // buffers
   std::uint64_t packed_version = 0;
 };
 
@@ -47,6 +50,7 @@ struct NodeReport {
 
 struct CompiledPlan {
   std::vector<CompiledStep> steps;
+  std::vector<Chain> chains;
   std::vector<Buffer> buffers;
   std::vector<NodeReport> nodes;
   std::vector<std::shared_ptr<Variable>> variables;
@@ -64,7 +68,7 @@ CompiledPlan compile(const Graph& graph, const std::vector<ValueId>& outputs,
 
 // Sets barrier flags and the epochs that the memory planner needs (plan/schedule.cpp). Returns the
 // epoch of each step.
-std::vector<int> place_barriers(std::vector<CompiledStep>& steps,
+std::vector<int> place_barriers(std::vector<CompiledStep>& steps, const std::vector<Chain>& chains,
                                 const std::vector<std::int64_t>& written_bytes);
 
 }  // namespace cnnfast

@@ -31,8 +31,8 @@ struct Plan::Impl {
   std::vector<std::byte*> bases;  // by buffer
   std::byte* arena_seen = nullptr;
   std::vector<std::pair<int, int>> inputs, outputs;  // (buffer, index in the call)
-  std::vector<int> active;                           // steps of the short schedule
   std::vector<int> guarded;                          // steps with a guard
+  std::vector<int> chain_from;                       // by step: the chain that begins there, or -1
   Barrier barrier;
   Isa isa = current_isa();
 
@@ -58,7 +58,10 @@ struct Plan::Impl {
         std::memcpy(bases[static_cast<std::size_t>(compiled.constant_buffers[c])],
                     compiled.constants[c]->data(), compiled.constants[c]->size());
     for (std::size_t s = 0; s < compiled.steps.size(); ++s)
-      (compiled.steps[s].guard < 0 ? active : guarded).push_back(static_cast<int>(s));
+      if (compiled.steps[s].guard >= 0) guarded.push_back(static_cast<int>(s));
+    chain_from.assign(compiled.steps.size(), -1);
+    for (std::size_t c = 0; c < compiled.chains.size(); ++c)
+      chain_from[static_cast<std::size_t>(compiled.chains[c].first)] = static_cast<int>(c);
   }
   ~Impl() { free_aligned(persistent); }
   Impl(const Impl&) = delete;
@@ -75,29 +78,40 @@ struct Plan::Impl {
     });
   }
 
-  void walk(int thread, int threads) {
-    const Run run{bases.data()};
-    if (everything) {
-      for (std::size_t s = 0; s < compiled.steps.size(); ++s) {
-        const CompiledStep& step = compiled.steps[s];
-        if (step.barrier) barrier.wait();
-        const auto start = seconds ? Clock::now() : Clock::time_point{};
-        const bool fresh = step.guard >= 0 && step.packed_version == version(step.guard);
-        if (!fresh && (thread == 0 || step.spec.split != Split::single))
-          step.run(run, thread, step.spec.split == Split::single ? 1 : threads);
-        if (seconds && thread == 0)
-          seconds[s] = std::chrono::duration<double>(Clock::now() - start).count();
-      }
-      return;
+  void run_step(std::size_t s, const Run& run, int thread, int threads) {
+    const CompiledStep& step = compiled.steps[s];
+    const auto start = seconds ? Clock::now() : Clock::time_point{};
+    const bool single = step.spec.split == Split::single;
+    if (!single || run.worker == 0) step.run(run, thread, single ? 1 : threads);
+    if (seconds && run.worker == 0)
+      seconds[s] += std::chrono::duration<double>(Clock::now() - start).count();
+  }
+
+  // A thread's parts of a chain, each through all of its steps.
+  void run_chain(const Chain& chain, int thread, int threads) {
+    const int each = chain.parts / threads;
+    Run run{bases.data(), thread, true};
+    for (int part = thread * each; part < (thread + 1) * each; ++part) {
+      for (int s = chain.first; s <= chain.last; ++s)
+        run_step(static_cast<std::size_t>(s), run, part, chain.parts);
+      run.first = false;
     }
-    for (const int s : active) {
-      const CompiledStep& step = compiled.steps[static_cast<std::size_t>(s)];
-      if (step.barrier_short) barrier.wait();
-      const auto start = seconds ? Clock::now() : Clock::time_point{};
-      if (thread == 0 || step.spec.split != Split::single)
-        step.run(run, thread, step.spec.split == Split::single ? 1 : threads);
-      if (seconds && thread == 0)
-        seconds[s] = std::chrono::duration<double>(Clock::now() - start).count();
+  }
+
+  void walk(int thread, int threads) {
+    const Run run{bases.data(), thread, true};
+    for (std::size_t s = 0; s < compiled.steps.size(); ++s) {
+      const CompiledStep& step = compiled.steps[s];
+      if (step.guard >= 0 && !everything) continue;
+      if (everything ? step.barrier : step.barrier_short) barrier.wait();
+      if (step.guard >= 0 && step.packed_version == version(step.guard)) continue;
+      if (const int chain = chain_from[s]; chain >= 0) {
+        const Chain& c = compiled.chains[static_cast<std::size_t>(chain)];
+        run_chain(c, thread, threads);
+        s = static_cast<std::size_t>(c.last);
+      } else {
+        run_step(s, run, thread, threads);
+      }
     }
   }
 
@@ -170,6 +184,9 @@ std::vector<StepReport> Plan::steps() const {
     report.backward = node.backward;
     report.split = split_name(step.spec.split);
     report.barrier = step.barrier;
+    for (const Chain& chain : plan.chains)
+      if (static_cast<int>(s) >= chain.first && static_cast<int>(s) <= chain.last)
+        report.parts = chain.parts;
     const bool last = s + 1 == plan.steps.size() || plan.steps[s + 1].node != step.node;
     report.flops = last ? node.flops : 0;
     report.bytes = last ? node.bytes : 0;
@@ -213,6 +230,7 @@ std::string Plan::explain() const {
     out << (step.barrier ? "  | " : "    ") << (step.scope.empty() ? "-" : step.scope) << "  "
         << step.op << ": " << step.implementation << " [" << step.kernel << ", " << step.split
         << "]";
+    if (step.parts > 0) out << " in " << step.parts << " parts";
     for (const std::string& reason : step.declined) out << "\n        not " << reason;
     out << "\n";
   }

@@ -18,15 +18,18 @@ bool may_follow(const StepSpec& a, const StepSpec& b) {
 
 }  // namespace
 
-std::vector<int> place_barriers(std::vector<CompiledStep>& steps,
+std::vector<int> place_barriers(std::vector<CompiledStep>& steps, const std::vector<Chain>& chains,
                                 const std::vector<std::int64_t>& written_bytes) {
+  std::vector<bool> inside(steps.size(), false);  // of a chain, behind its first step
+  for (const Chain& chain : chains)
+    for (int i = chain.first + 1; i <= chain.last; ++i) inside[static_cast<std::size_t>(i)] = true;
   std::vector<int> epochs(steps.size(), 0);
   int epoch = 0, last_any = -1, last_unguarded = -1;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     CompiledStep& step = steps[i];
     const bool guarded = step.guard >= 0;
     const auto needs = [&](int before) {
-      if (before < 0) return false;
+      if (before < 0 || inside[i]) return false;
       return !may_follow(steps[static_cast<std::size_t>(before)].spec, step.spec) ||
              written_bytes[static_cast<std::size_t>(before)] > kLargeStep;
     };

@@ -21,9 +21,12 @@ struct Slot {
   bool present() const { return base >= 0; }
 };
 
-// What a step sees while it runs.
+// What a step sees while it runs. In a chain (plan/chains.h) a thread calls a step once for each of
+// its parts: then `thread` is the part and `threads` their number, while `worker` stays the thread.
 struct Run {
   std::byte* const* bases;
+  int worker = 0;
+  bool first = true;  // the worker's first part: sums begin anew
 
   template <class T>
   T* ptr(Slot s) const {
@@ -32,6 +35,10 @@ struct Run {
   template <class T>
   T* thread_ptr(Slot s, int thread) const {
     return reinterpret_cast<T*>(bases[s.base] + s.offset + s.stride * thread);
+  }
+  template <class T>
+  T* worker_ptr(Slot s) const {
+    return thread_ptr<T>(s, worker);
   }
 };
 
@@ -49,6 +56,10 @@ struct StepSpec {
   std::string name;  // kernel, for profiles: "direct 14x2"
   Split split = Split::single;
   std::int64_t rows = 0;  // for Split::rows
+  // Of Split::rows: the step may run for parts of a thread's rows, one after the other. It takes
+  // its rows from (thread, threads) alone, its scratch from worker_ptr, and begins sums at
+  // Run::first.
+  bool parts = false;
 };
 
 struct Range {

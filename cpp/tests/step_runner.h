@@ -86,8 +86,10 @@ class StepRunner final : public StepBuilder {
         threads_,
         [](void* opaque, int thread, int threads) {
           Context& c = *static_cast<Context*>(opaque);
+          Run run = c.run;
+          run.worker = thread;
           for (auto& [spec, function] : c.self->steps_) {
-            if (spec.split != Split::single || thread == 0) function(c.run, thread, threads);
+            if (spec.split != Split::single || thread == 0) function(run, thread, threads);
             c.barrier.wait();
           }
         },

@@ -26,6 +26,7 @@ struct StepReport {
   bool backward = false;
   std::string split;                  // "single", "rows", "free"
   bool barrier = false;               // stands before the step
+  int parts = 0;                      // of a chain; 0: runs on its own
   double flops = 0, bytes = 0;        // of the whole node, on its last step
   double seconds = 0;                 // from profile(): median of thread 0's time
   std::vector<std::string> declined;  // "winograd: stride is (2, 2), needs (1, 1)"
