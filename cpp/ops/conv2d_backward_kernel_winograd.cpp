@@ -111,7 +111,9 @@ void build(const Problem& problem, StepBuilder& steps) {
 
   const Split finish = threads > 1 && blocks > 1 && !tiny ? Split::free : Split::single;
   const int m = pass.m;
-  steps.step({"winograd finish", finish}, [=, &kernels](const Run& run, int thread, int count) {
+  StepSpec finish_spec{"winograd finish", finish, 0, false, {sums, dw}};
+  if (db.present()) finish_spec.touches.push_back(db);
+  steps.step(finish_spec, [=, &kernels](const Run& run, int thread, int count) {
     Range mine{0, thread == 0 ? blocks : 0};
     if (finish == Split::free) mine = share(blocks, thread, count);
     const float* from = run.ptr<const float>(sums);

@@ -231,11 +231,13 @@ void build_forward(const Problem& problem, StepBuilder& steps) {
     const Slot w = at.weights;
     const Split split = pack_split(steps, plan.packed_floats);
     const std::int64_t blocks = block_count(pass, kernels);
-    steps.pack_step(1, {"pack", split}, [=, &kernels](const Run& run, int thread, int threads) {
-      const Range range = pack_share(split, blocks, thread, threads);
-      kernels.pack_forward(run.ptr<const float>(w), run.ptr<float>(packed), s.taps(), s.group_c(),
-                           s.group_k(), s.groups, range.begin, range.end);
-    });
+    steps.pack_step(1, {"pack", split, 0, false, {w, packed}},
+                    [=, &kernels](const Run& run, int thread, int threads) {
+                      const Range range = pack_share(split, blocks, thread, threads);
+                      kernels.pack_forward(run.ptr<const float>(w), run.ptr<float>(packed),
+                                           s.taps(), s.group_c(), s.group_k(), s.groups,
+                                           range.begin, range.end);
+                    });
     at.weights = packed;
   }
   add_direct_step(problem, steps, std::move(plan), at, s);
@@ -251,13 +253,16 @@ void build_backward_input_way(const Problem& problem, StepBuilder& steps, Way wa
   const Slot packed = steps.packed(1, std::max<std::int64_t>(1, plan.packed_floats) * 4);
   const Split split = pack_split(steps, plan.packed_floats);
   const auto passes = std::make_shared<const std::vector<PlannedPass>>(plan.passes);
-  steps.pack_step(1, {"pack", split}, [=, &kernels](const Run& run, int thread, int threads) {
-    for (const PlannedPass& each : *passes) {
-      const Range range = pack_share(split, block_count(each.pass, kernels), thread, threads);
-      kernels.pack_backward(run.ptr<const float>(w), run.ptr<float>(packed) + each.weights,
-                            each.phase, s.group_c(), s.group_k(), s.groups, range.begin, range.end);
-    }
-  });
+  steps.pack_step(1, {"pack", split, 0, false, {w, packed}},
+                  [=, &kernels](const Run& run, int thread, int threads) {
+                    for (const PlannedPass& each : *passes) {
+                      const Range range =
+                          pack_share(split, block_count(each.pass, kernels), thread, threads);
+                      kernels.pack_backward(
+                          run.ptr<const float>(w), run.ptr<float>(packed) + each.weights,
+                          each.phase, s.group_c(), s.group_k(), s.groups, range.begin, range.end);
+                    }
+                  });
   add_direct_step(problem, steps, std::move(plan),
                   {steps.input(0), packed, Slot{}, steps.output(), {}}, s, way);
 }

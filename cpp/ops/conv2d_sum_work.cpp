@@ -141,7 +141,9 @@ void add_sum_steps(const Problem& problem, StepBuilder& steps, const Conv2dShape
   if (work->chunks == 1) return;
   const Split split =
       threads > 1 && work->chunks * work->partial_floats > (64 << 10) ? Split::free : Split::single;
-  steps.step({"add chunks", split}, [work, split](const Run& run, int thread, int count) {
+  StepSpec add_spec{"add chunks", split, 0, false, {work->dw, work->partials}};
+  if (work->db.present()) add_spec.touches.push_back(work->db);
+  steps.step(add_spec, [work, split](const Run& run, int thread, int count) {
     if (split == Split::free) {
       work->add_partials(run, share(work->partial_floats, thread, count, 16));
     } else if (thread == 0) {

@@ -228,6 +228,34 @@ class Compiler {
     return bytes / step.spec.rows;
   }
 
+  // A value that no step outside its chain touches needs room for one part of each worker only.
+  void shrink_chain_values() {
+    std::vector<std::int64_t> rows(plan_.buffers.size(),
+                                   -1);  // of all values there; 0: they differ
+    for (std::size_t v = 0; v < buffer_.size(); ++v) {
+      if (buffer_[v] < 0) continue;
+      const Shape& shape = graph_.values()[v].type.shape;
+      const std::int64_t count = shape.rank() > 0 ? shape[0] : 0;
+      std::int64_t& known = rows[static_cast<std::size_t>(buffer_[v])];
+      known = known < 0 || known == count ? count : 0;
+    }
+    for (std::size_t c = 0; c < plan_.chains.size(); ++c) {
+      const Chain& chain = plan_.chains[c];
+      const std::int64_t all = plan_.steps[static_cast<std::size_t>(chain.first)].spec.rows;
+      for (std::size_t b = 0; b < plan_.buffers.size(); ++b) {
+        Buffer& buffer = plan_.buffers[b];
+        if (buffer.home != Home::arena || rows[b] != all || buffer.first_step < chain.first ||
+            buffer.last_step > chain.last)
+          continue;
+        buffer.chain = static_cast<int>(c);
+        buffer.row_bytes = buffer.bytes / all;
+        buffer.worker_bytes =
+            align_up(share(all, 0, chain.parts).size() * buffer.row_bytes + kSlack);
+        buffer.bytes = buffer.worker_bytes * plan_.threads;
+      }
+    }
+  }
+
   void place() {
     gather_rows();
     std::vector<std::int64_t> written(plan_.steps.size(), 0);
@@ -245,6 +273,7 @@ class Compiler {
       for (ValueId v : graph_.nodes()[node].outputs) written[s] += graph_.type(v).bytes();
     }
     plan_.chains = find_chains(links, plan_.threads);
+    shrink_chain_values();
     const std::vector<int> epochs = place_barriers(plan_.steps, plan_.chains, written);
     std::vector<Lifetime> lives;
     std::vector<std::size_t> owners;
@@ -325,8 +354,13 @@ class Builder final : public StepBuilder {
   void finish(std::size_t first_step) {
     for (ValueId v : node_.inputs) touched_.push_back(compiler_.buffer_[Compiler::index(v)]);
     for (ValueId v : node_.outputs) touched_.push_back(compiler_.buffer_[Compiler::index(v)]);
-    for (std::size_t s = first_step; s < compiler_.plan_.steps.size(); ++s)
-      compiler_.plan_.steps[s].touches = touched_;
+    for (std::size_t s = first_step; s < compiler_.plan_.steps.size(); ++s) {
+      CompiledStep& step = compiler_.plan_.steps[s];
+      step.touches = touched_;
+      if (step.spec.touches.empty()) continue;
+      step.touches.clear();
+      for (const Slot& slot : step.spec.touches) step.touches.push_back(slot.base);
+    }
   }
 
  private:

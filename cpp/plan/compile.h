@@ -27,6 +27,9 @@ struct Buffer {
   std::int64_t bytes = 0;
   int first_step = -1, last_step = -1;  // steps that touch it
   std::int64_t offset = 0;              // in the arena or the persistent block
+  // Of a value that lives inside one chain only: room for one part of each worker.
+  int chain = -1;
+  std::int64_t row_bytes = 0, worker_bytes = 0;
 };
 
 struct CompiledStep {

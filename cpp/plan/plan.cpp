@@ -33,6 +33,8 @@ struct Plan::Impl {
   std::vector<std::pair<int, int>> inputs, outputs;  // (buffer, index in the call)
   std::vector<int> guarded;                          // steps with a guard
   std::vector<int> chain_from;                       // by step: the chain that begins there, or -1
+  std::vector<std::vector<int>> chain_values;        // by chain: buffers that live in it alone
+  std::vector<std::vector<std::byte*>> worker_bases;
   Barrier barrier;
   Isa isa = current_isa();
 
@@ -62,6 +64,13 @@ struct Plan::Impl {
     chain_from.assign(compiled.steps.size(), -1);
     for (std::size_t c = 0; c < compiled.chains.size(); ++c)
       chain_from[static_cast<std::size_t>(compiled.chains[c].first)] = static_cast<int>(c);
+    chain_values.resize(compiled.chains.size());
+    for (std::size_t b = 0; b < compiled.buffers.size(); ++b)
+      if (compiled.buffers[b].chain >= 0)
+        chain_values[static_cast<std::size_t>(compiled.buffers[b].chain)].push_back(
+            static_cast<int>(b));
+    if (!compiled.chains.empty())
+      worker_bases.assign(static_cast<std::size_t>(compiled.threads), bases);
   }
   ~Impl() { free_aligned(persistent); }
   Impl(const Impl&) = delete;
@@ -87,11 +96,22 @@ struct Plan::Impl {
       seconds[s] += std::chrono::duration<double>(Clock::now() - start).count();
   }
 
-  // A thread's parts of a chain, each through all of its steps.
-  void run_chain(const Chain& chain, int thread, int threads) {
+  // A thread's parts of a chain, each through all of its steps. Values that live in the chain alone
+  // have room for one part: their base is where row 0 would stand.
+  void run_chain(std::size_t index, int thread, int threads) {
+    const Chain& chain = compiled.chains[index];
+    std::vector<std::byte*>& own = worker_bases[static_cast<std::size_t>(thread)];
+    std::copy(bases.begin(), bases.end(), own.begin());
     const int each = chain.parts / threads;
-    Run run{bases.data(), thread, true};
+    const std::int64_t rows = compiled.steps[static_cast<std::size_t>(chain.first)].spec.rows;
+    Run run{own.data(), thread, true};
     for (int part = thread * each; part < (thread + 1) * each; ++part) {
+      for (const int b : chain_values[index]) {
+        const auto at = static_cast<std::size_t>(b);
+        const Buffer& buffer = compiled.buffers[at];
+        own[at] = bases[at] + buffer.worker_bytes * thread -
+                  share(rows, part, chain.parts).begin * buffer.row_bytes;
+      }
       for (int s = chain.first; s <= chain.last; ++s)
         run_step(static_cast<std::size_t>(s), run, part, chain.parts);
       run.first = false;
@@ -106,9 +126,9 @@ struct Plan::Impl {
       if (everything ? step.barrier : step.barrier_short) barrier.wait();
       if (step.guard >= 0 && step.packed_version == version(step.guard)) continue;
       if (const int chain = chain_from[s]; chain >= 0) {
-        const Chain& c = compiled.chains[static_cast<std::size_t>(chain)];
+        const auto c = static_cast<std::size_t>(chain);
         run_chain(c, thread, threads);
-        s = static_cast<std::size_t>(c.last);
+        s = static_cast<std::size_t>(compiled.chains[c].last);
       } else {
         run_step(s, run, thread, threads);
       }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "cnnfast/graph.h"
 
@@ -60,6 +61,8 @@ struct StepSpec {
   // its rows from (thread, threads) alone, its scratch from worker_ptr, and begins sums at
   // Run::first.
   bool parts = false;
+  // What it reads and writes, if not every operand and scratch of its node.
+  std::vector<Slot> touches = {};
 };
 
 struct Range {
