@@ -6,8 +6,38 @@ class, as an instance, or as the dictionary that ``serialize`` wrote.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+
+class _Scope(threading.local):
+    def __init__(self) -> None:
+        self.known: dict[str, Any] = {}
+
+
+_scope = _Scope()
+
+
+@contextmanager
+def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
+    """Classes and functions of the caller's that names inside may stand for.
+
+    >>> from cnnfast import layers, utils
+    >>> class Twice(layers.Layer):
+    ...     def call(self, x):
+    ...         return x + x
+    >>> with utils.custom_object_scope({"Twice": Twice}):
+    ...     type(layers.deserialize({"class_name": "Twice", "config": {}})).__name__
+    'Twice'
+    """
+    before = _scope.known
+    _scope.known = {**before, **(custom_objects or {})}
+    try:
+        yield
+    finally:
+        _scope.known = before
 
 
 def unknown_name(kind: str, name: str, table: Mapping[str, Any]) -> ValueError:
@@ -41,7 +71,7 @@ def resolve(
         ValueError: an unknown name, a broken configuration.
         TypeError: something else.
     """
-    names = {**table, **(custom_objects or {})}
+    names = {**table, **_scope.known, **(custom_objects or {})}
     if base is not None and isinstance(identifier, base):
         return identifier
     if isinstance(identifier, str):
@@ -69,7 +99,7 @@ def from_config(kind: str, config: Mapping[str, Any], names: Mapping[str, Any]) 
     class_name = config.get("class_name")
     if not isinstance(class_name, str):
         raise ValueError(f"{kind}: a configuration needs a 'class_name', got {dict(config)!r}")
-    found = names.get(class_name)
+    found = _scope.known.get(class_name, names.get(class_name))
     if found is None:
         raise unknown_name(kind, class_name, names)
     arguments = config.get("config") or {}

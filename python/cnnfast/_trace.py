@@ -198,6 +198,11 @@ class Variable(_Arithmetic):
         return f"Variable('{self.name}', shape={self.shape}, dtype={self.dtype})"
 
 
+def is_pure(op: str) -> bool:
+    """Does the op only compute, without overwriting variables?"""
+    return op not in _UPDATES
+
+
 def is_symbolic(x: object) -> bool:
     """Is ``x`` a Tensor of a graph that is being traced?"""
     return isinstance(x, Tensor)

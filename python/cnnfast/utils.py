@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnfast import _names, _random
+from cnnfast._resolve import custom_object_scope as custom_object_scope
 
 Array = npt.NDArray[Any]
 

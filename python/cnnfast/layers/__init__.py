@@ -68,8 +68,11 @@ __all__ = [
 
 def table() -> dict[str, type[Layer]]:
     """Names of the layer classes a model file may hold."""
+    from cnnfast.models import Model, Sequential  # models are layers too
+
     found = {name: globals()[name] for name in __all__}
-    return {n: c for n, c in found.items() if isinstance(c, type) and c is not Layer}
+    layers = {n: c for n, c in found.items() if isinstance(c, type) and c is not Layer}
+    return {**layers, "Model": Model, "Sequential": Sequential}
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
@@ -86,7 +89,8 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
     Raises:
         ValueError: an unknown class, arguments that the class refuses.
     """
-    found = _resolve.from_config("layer", config, {**table(), **(custom_objects or {})})
+    with _resolve.custom_object_scope(custom_objects):
+        found = _resolve.from_config("layer", config, table())
     if not isinstance(found, Layer):
         raise ValueError(f"layer: {config.get('class_name')!r} is not a Layer")
     return found

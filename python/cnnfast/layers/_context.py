@@ -44,6 +44,11 @@ def labelled(label: str) -> Iterator[None]:
         if getattr(error, "layer_label", None) or type(error) not in (ValueError, TypeError):
             raise
         text = str(error)
+        if "does not support ufuncs" in text:
+            text = (
+                "NumPy cannot work on a Tensor, which has no values while a network is traced; "
+                "use the function of cnnfast.ops of the same name"
+            )
         if text.startswith(label):
             error.layer_label = label  # type: ignore[union-attr]
             raise

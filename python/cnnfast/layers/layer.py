@@ -52,6 +52,7 @@ class Layer:
     """
 
     _layers: list[Layer]
+    _nests: list[Any]
     _weights: list[_trace.Variable]
     _penalties: list[tuple[_trace.Variable, Callable[[Any], Any]]]
     _call_takes_training: bool
@@ -253,7 +254,10 @@ class Layer:
         initializer: Any = None,
         dtype: str | None = None,
         trainable: bool = True,
+        autocast: bool = True,
         regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
         name: str | None = None,
     ) -> _trace.Variable:
         """A new weight of the layer.
@@ -264,7 +268,9 @@ class Layer:
                 integers).
             dtype: None: the layer's.
             trainable: whether the optimizer changes it.
+            autocast, aggregation: for Keras scripts; they change nothing here.
             regularizer: a penalty on it that training adds to the loss.
+            constraint: not supported.
             name: None: ``variable``, ``variable_1`` ...
 
         Raises:
@@ -278,6 +284,11 @@ class Layer:
             raise ValueError(
                 f"{self.label}: weight {name!r} needs a shape without None, got {sizes}; "
                 "give the model's input_shape in full"
+            )
+        if constraint is not None:
+            raise ValueError(
+                f"{self.label}: weight {name!r}: constraints are not supported; leave it out and "
+                "normalise the weight in call, or penalise it with regularizer="
             )
         known = tuple(int(size) for size in sizes if size is not None)
         kind = dtype or self.dtype
@@ -314,8 +325,14 @@ class Layer:
     def flatten_layers(self) -> Iterator[Layer]:
         """The layer itself and every layer inside it, in the order they were made."""
         yield self
-        for layer in self._layers:
+        for layer in self.inner_layers():
             yield from layer.flatten_layers()
+
+    def inner_layers(self) -> list[Layer]:
+        """The layers directly inside, those put into its lists and dicts by now among them."""
+        for nest in self._nests:
+            self._keep(nest)
+        return self._layers
 
     @property
     def weights(self) -> list[_trace.Variable]:
@@ -401,6 +418,8 @@ class Layer:
             object.__setattr__(self, "_layers", [])
             object.__setattr__(self, "_weights", [])
             object.__setattr__(self, "_penalties", [])
+            # Lists and dicts that hold layers, or may come to.
+            object.__setattr__(self, "_nests", [])
             object.__setattr__(self, "built", False)
             # The first call on what Input gave: `input` and `output`.
             object.__setattr__(self, "_node", None)
@@ -414,11 +433,32 @@ class Layer:
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_"):
             self._start()
-            found = value if isinstance(value, (list, tuple)) else (value,)
-            for one in found:
-                if isinstance(one, Layer) and all(one is not known for known in self._layers):
-                    self._layers.append(one)
+            before = self.__dict__.get(name)
+            if self._keep(value) and isinstance(value, (list, dict)):
+                self._nests.append(value)
+            object.__setattr__(self, name, value)
+            if isinstance(before, Layer) and before is not value:
+                self._let_go(before)
+            return
         object.__setattr__(self, name, value)
+
+    def _let_go(self, layer: Layer) -> None:
+        """Forgets a layer whose attribute got another value, unless it is held elsewhere."""
+        held = [v for k, v in self.__dict__.items() if k not in ("_layers", "_chained")]
+        if all(layer is not one for one in _nest.leaves(held)):
+            self._layers.remove(layer)
+
+    def _keep(self, value: Any) -> bool:
+        """Takes the layers of a value among its own; whether it is one or may come to hold some."""
+        if isinstance(value, Layer):
+            if all(value is not known for known in self._layers):
+                self._layers.append(value)
+            return True
+        if not isinstance(value, (list, tuple, dict)):
+            return False
+        inside = list(value.values() if isinstance(value, dict) else value)
+        kept = [self._keep(one) for one in inside]
+        return any(kept) or not kept
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnfast import _core, _trace, metrics
+from cnnfast import _core, _resolve, _trace, metrics
 from cnnfast.callbacks.callback import CallbackList
 from cnnfast.callbacks.history import History
 from cnnfast.layers import layer as layer_room
@@ -73,6 +73,38 @@ class Model(Network):
         self._quick: dict[Any, Any] = {}
         self.stop_training = False
         self.history: History | None = None
+
+    # ---- configuration ------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """The graph of ``Model(inputs, outputs)``; a subclass with its own ``__init__`` adds its
+        arguments to name and trainable, as a layer does."""
+        if self._graph is None or type(self).__init__ is not Model.__init__:
+            return super().get_config()
+        from cnnfast.models.graph_config import graph_config
+
+        about: dict[str, Any] = {"name": self.name, "trainable": self._trainable}
+        return {**about, **graph_config(self._graph)}
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Model:
+        """A new model, with weights of its own, from what ``get_config`` gave.
+
+        Args:
+            custom_objects: classes of your own by name.
+        """
+        with _resolve.custom_object_scope(custom_objects):
+            if "nodes" not in config:
+                return cls(**config)
+            from cnnfast.models.graph_config import graph_from_config
+
+            inputs, outputs = graph_from_config(config)
+            model = cls(inputs, outputs, name=config.get("name"))
+        # The flag of the model, not of its layers, which have their own.
+        model._trainable = bool(config.get("trainable", True))
+        return model
 
     # ---- compile ------------------------------------------------------------------------------
 

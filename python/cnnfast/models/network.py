@@ -69,7 +69,7 @@ class Network(Layer):
     @property
     def layers(self) -> list[Layer]:
         """The layers directly inside."""
-        return list(self._layers)
+        return list(self.inner_layers())
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by name or position.

@@ -87,7 +87,7 @@ def _named(
                 key = f"{path}{weight.name}_{number}"
             found[key] = weight
         counts: Counter[str] = Counter()
-        for inner in one._layers:
+        for inner in one.inner_layers():
             base = _names.snake_case(type(inner).__name__)
             name = base if not counts[base] else f"{base}_{counts[base]}"
             counts[base] += 1
@@ -111,7 +111,9 @@ def save_model(model: Network, filepath: Any, overwrite: bool = True, **kwargs: 
     path = checked_path(filepath, "model.save(...)")
     model._require_built("save()")
     arrays = {key: weight.numpy() for key, weight in named_weights(model).items()}
-    about = {"format": _FORMAT, "model": _json(model, serialize(model))}
+    assert model.input_ports is not None
+    described = {**serialize(model), "build_shape": model.input_ports.shapes}
+    about = {"format": _FORMAT, "model": _json(model, described)}
     if isinstance(model, Model) and model._compiled is not None:
         about["compile"] = _json(model, model._compiled.get_config())
         if include:
@@ -283,14 +285,12 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _made(config: dict[str, Any], custom_objects: dict[str, Any] | None) -> Model:
     from cnnfast.models.model import Model
-    from cnnfast.models.sequential import Sequential
 
-    arguments = config.get("config")
-    if config.get("class_name") == "Sequential" and isinstance(arguments, dict):
-        return Sequential.from_config(arguments, custom_objects)
     made = deserialize(config, custom_objects)
     if not isinstance(made, Model):
         raise ValueError(f"{config.get('class_name')!r} is no model")
+    if not made.built and config.get("build_shape") is not None:
+        made._build_once(config["build_shape"])
     if not made.built:
         raise ValueError(
             f"{config.get('class_name')!r} is not built by its configuration; make it yourself and "

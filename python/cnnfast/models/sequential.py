@@ -182,7 +182,7 @@ class Sequential(Model):
         for one in described:
             if not isinstance(one, dict):
                 raise ValueError(f"Sequential: a layer's configuration is {one!r}")
-            model.add(deserialize(one, {"Sequential": Sequential, **(custom_objects or {})}))
+            model.add(deserialize(one, custom_objects))
         # The flag of the model, not of its layers, which have their own.
         model._trainable = bool(config.get("trainable", True))
         return model
