@@ -207,6 +207,11 @@ class Network(Layer):
             Network.build(self, input_shape)
 
     @property
+    def graph(self) -> LayerGraph | None:
+        """The calls of ``Model(inputs, outputs)``; None for other models."""
+        return self._graph
+
+    @property
     def input_ports(self) -> Ports | None:
         """The inputs' names and shapes, None before the model is built."""
         return self._in
@@ -332,6 +337,7 @@ class Network(Layer):
         Args:
             line_length: width of the table; None: what the names need.
             print_fn: called with every line instead of ``print``.
+            expand_nested: also shows the layers inside of layers and models.
             show_trainable: adds a column that says whether training changes a layer.
 
         Raises:
@@ -341,7 +347,7 @@ class Network(Layer):
 
         self._require_built("summary()")
         show = print if print_fn is None else print_fn
-        for line in summary_lines(self, line_length, show_trainable):
+        for line in summary_lines(self, line_length, show_trainable, expand_nested):
             show(line)
 
     # ---- files --------------------------------------------------------------------------------
