@@ -47,6 +47,7 @@ class Network:
     layers: list[Layer]
     input: tuple[int, int, int]  # (H, W, C)
     classes: int
+    rate: float = 1e-3  # of Adam: deep ones explode with more, and then no two libraries agree
 
 
 def _vgg_block(filters: int, count: int) -> list[Layer]:
@@ -118,6 +119,7 @@ NETWORKS: dict[str, Network] = {
         ],
         (227, 227, 3),
         1000,
+        1e-5,
     ),
     # Simonyan and Zisserman 2015, configuration D.
     "VGG-16": Network(
@@ -136,6 +138,7 @@ NETWORKS: dict[str, Network] = {
         ],
         (224, 224, 3),
         1000,
+        1e-5,
     ),
 }
 

@@ -39,7 +39,7 @@ class Trainer:
         cnnfast.runtime.set_num_threads(threads)
         self.model = build(network, weights, softmax=False, dropout=dropout)
         self.model.compile(
-            optimizer=cnnfast.optimizers.Adam(1e-3),
+            optimizer=cnnfast.optimizers.Adam(network.rate),
             loss=cnnfast.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
 

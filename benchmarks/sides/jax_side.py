@@ -72,7 +72,7 @@ class Trainer:
                 lambda p: cross_entropy(forward(network.layers, p, x, chance), y)
             )(parameters)
             t = t + 1
-            rate = 1e-3 * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+            rate = network.rate * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
             m = jax.tree.map(lambda a, d: 0.9 * a + 0.1 * d, m, g)
             v = jax.tree.map(lambda a, d: 0.999 * a + 0.001 * d * d, v, g)
             parameters = jax.tree.map(

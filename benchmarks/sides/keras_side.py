@@ -54,7 +54,7 @@ class Trainer:
         _threads(threads)
         self.model = build(network, weights, softmax=False, dropout=dropout)
         self.model.compile(
-            optimizer=keras.optimizers.Adam(1e-3),
+            optimizer=keras.optimizers.Adam(network.rate),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
 

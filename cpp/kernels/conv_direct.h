@@ -50,7 +50,8 @@ void conv_block(const ConvPass& p, Tile t, int vectors, int64_t pixel_floats, in
     }
     return;
   }
-  const int64_t tiles = (cols + kTilePixels - 1) / kTilePixels;
+  const int64_t widest = tile_pixels(vectors);
+  const int64_t tiles = (cols + widest - 1) / widest;
   const int64_t each = cols / tiles, more = cols % tiles;
   const TileFunction wide = row_tile(static_cast<int>(each + 1), vectors);
   const TileFunction slim = row_tile(static_cast<int>(each), vectors);

@@ -19,7 +19,14 @@ namespace cnnfast::CNNFAST_ISA {
 namespace {
 
 constexpr int kTilePixels = kRegisters == 32 ? 14 : 6;
+// With one vector of channels the same registers hold more pixels: 12 + 1 + 1 of 16. Six sums alone
+// would wait for the FMA's latency.
+constexpr int kTilePixelsOfOne = kRegisters == 32 ? 14 : 12;
 constexpr int kBlock = 2 * kLanes;
+
+CNNFAST_INLINE int64_t tile_pixels(int vectors) {
+  return vectors == 1 ? kTilePixelsOfOne : kTilePixels;
+}
 
 struct Tile {
   const float* x;          // source of the first pixel's first tap
@@ -124,6 +131,18 @@ void conv_tile(const Tile& t) {
     for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
     for (int v = 0; v < V; ++v)
       store(t.y + b * t.y_base + q * t.y_pixel + v * kLanes, acc[b][q][v]);
+  } else if (B == 1 && t.y_pixel == (V - 1) * kLanes + t.last) {
+    // Pixels side by side: whole vectors, whose surplus the tile's next pixels overwrite.
+    CNNFAST_UNROLL
+    for (int q = 0; q < Q; ++q) {
+      float* y = t.y + q * t.y_pixel;
+      CNNFAST_UNROLL
+      for (int v = 0; v < V - 1; ++v) store(y + v * kLanes, acc[0][q][v]);
+      if ((Q - q) * t.y_pixel >= V * kLanes)
+        store(y + (V - 1) * kLanes, acc[0][q][V - 1]);
+      else
+        store_first(y + (V - 1) * kLanes, acc[0][q][V - 1], t.last);
+    }
   } else {
     CNNFAST_UNROLL
     for (int b = 0; b < B; ++b) CNNFAST_UNROLL
@@ -154,27 +173,38 @@ TileFunction row_tile(int q) {
       return conv_tile<1, 5, V>;
     case 6:
       return conv_tile<1, 6, V>;
+    default:
+      break;
+  }
+  if constexpr (V == 1 || kRegisters == 32) {
+    switch (q) {
+      case 7:
+        return conv_tile<1, 7, V>;
+      case 8:
+        return conv_tile<1, 8, V>;
+      case 9:
+        return conv_tile<1, 9, V>;
+      case 10:
+        return conv_tile<1, 10, V>;
+      case 11:
+        return conv_tile<1, 11, V>;
+      case 12:
+        return conv_tile<1, 12, V>;
+      default:
+        break;
+    }
+  }
 #if defined(__AVX512F__)
-    case 7:
-      return conv_tile<1, 7, V>;
-    case 8:
-      return conv_tile<1, 8, V>;
-    case 9:
-      return conv_tile<1, 9, V>;
-    case 10:
-      return conv_tile<1, 10, V>;
-    case 11:
-      return conv_tile<1, 11, V>;
-    case 12:
-      return conv_tile<1, 12, V>;
+  switch (q) {
     case 13:
       return conv_tile<1, 13, V>;
     case 14:
       return conv_tile<1, 14, V>;
-#endif
     default:
-      return nullptr;
+      break;
   }
+#endif
+  return nullptr;
 }
 CNNFAST_INLINE TileFunction row_tile(int q, int vectors) {
   return vectors == 1 ? row_tile<1>(q) : row_tile<2>(q);
