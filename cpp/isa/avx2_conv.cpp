@@ -10,6 +10,7 @@ void fill_conv(ConvKernels& table) {
   table.lanes = kLanes;
   table.block = kBlock;
   table.tile_pixels = kTilePixels;
+  table.products_per_cycle = kProductsPerCycle;
   table.direct = conv_direct;
   table.depthwise = conv_depthwise;
   table.pack_forward = conv_pack_forward;

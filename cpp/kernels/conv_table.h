@@ -59,9 +59,10 @@ struct ConvSumRegion {
 };
 
 struct ConvKernels {
-  int lanes = 0;        // floats in a vector
-  int block = 0;        // destination channels of a packed block: two vectors
-  int tile_pixels = 0;  // destination pixels of the widest register tile
+  int lanes = 0;                  // floats in a vector
+  int block = 0;                  // destination channels of a packed block: two vectors
+  int tile_pixels = 0;            // destination pixels of the widest register tile
+  double products_per_cycle = 1;  // vectors of multiply-adds, for estimates
 
   // Makes a region of one image. `scratch` holds copy_rows(block_rows) * copy_w * src_c floats when
   // pass.copy. `bias` may be null. Weights: per group, per block of `block` channels,

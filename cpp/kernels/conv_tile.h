@@ -19,6 +19,10 @@ namespace cnnfast::CNNFAST_ISA {
 namespace {
 
 constexpr int kTilePixels = kRegisters == 32 ? 14 : 6;
+// Two FMAs of 256 bits start in a cycle on every AVX2 machine; of 512 bits one or two (Zen 4 has
+// one), and SSE2 multiplies and adds apart. What else a kernel does takes its cycles either way.
+constexpr double kProductsPerCycle = kLanes == 8 ? 2.0 : 1.0;
+
 // With one vector of channels the same registers hold more pixels: 12 + 1 + 1 of 16. Six sums alone
 // would wait for the FMA's latency.
 constexpr int kTilePixelsOfOne = kRegisters == 32 ? 14 : 12;

@@ -38,11 +38,12 @@ std::optional<std::string> discourages(const Problem& problem) {
   const double c = static_cast<double>(s.c);
   const double source = std::ceil(c / lanes);
   const double destination = std::ceil(static_cast<double>(s.k) / lanes);
-  const double products = 36.0 * c * destination;
+  const double products = 36.0 * c;
   const double walks = std::ceil(tiles / static_cast<double>(plan.pass.block_tiles));
-  const double ours = tiles * (products / 0.85 + 220.0 * source + 200.0 * destination) +
-                      c * destination * 200.0 + walks * products * lanes * 8.0 / 32.0;
-  const double direct = direct_cycles(s, plan, lanes);
+  const double ours = tiles * (products * product_cycles(static_cast<double>(s.k), kernels) +
+                               220.0 * source + 200.0 * destination) +
+                      c * destination * 200.0 + walks * products * destination * lanes * 8.0 / 32.0;
+  const double direct = direct_cycles(s, plan, kernels);
   if (ours > 0.9 * direct)
     return concat("estimated at ", static_cast<int>(100.0 * ours / direct),
                   " % of the direct kernel's time");

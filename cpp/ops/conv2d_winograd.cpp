@@ -66,32 +66,40 @@ std::optional<std::string> winograd_declines(const Problem& problem, const Conv2
   return std::nullopt;
 }
 
-double direct_cycles(const Conv2dShape& s, const WinogradPlan& plan, double lanes) {
-  const double destination = std::ceil(static_cast<double>(plan.pass.dst_c) / lanes);
+double product_cycles(double channels, const ConvKernels& kernels) {
+  const double vectors = std::ceil(channels / kernels.lanes);
+  const double single = std::fmod(vectors, 2.0), pairs = (vectors - single) / 2;
+  const double rate = kernels.products_per_cycle;
+  return (2 * pairs / rate + single / std::min(rate, 1.6)) / 0.85;
+}
+
+double direct_cycles(const Conv2dShape& s, const WinogradPlan& plan, const ConvKernels& kernels) {
   return static_cast<double>(s.n * plan.pass.dst_h * plan.pass.dst_w * s.taps()) *
-         static_cast<double>(plan.pass.src_c) * destination / 0.85;
+         static_cast<double>(plan.pass.src_c) *
+         product_cycles(static_cast<double>(plan.pass.dst_c), kernels);
 }
 
 namespace {
 
-// Estimated cycles of both ways at one vector FMA a cycle. The constants are measured: 36 loads,
-// 144 operations and 36 stores of a transform take about 200 cycles, the direct kernels reach 85 %
-// of the FMA peak.
-double winograd_cycles(const WinogradPlan& plan, double lanes) {
+// Estimated cycles. The constants are measured: 36 loads, 144 operations and 36 stores of a
+// transform take about 200 cycles.
+double winograd_cycles(const WinogradPlan& plan, const ConvKernels& kernels) {
+  const double lanes = kernels.lanes;
   const double tiles = static_cast<double>(plan.tiles);
   const double source = std::ceil(static_cast<double>(plan.pass.src_c) / lanes);
   const double destination = std::ceil(static_cast<double>(plan.pass.dst_c) / lanes);
-  const double products = 36.0 * static_cast<double>(plan.pass.src_c) * destination;
+  const double products = 36.0 * static_cast<double>(plan.pass.src_c);
   const double walks = std::ceil(tiles / static_cast<double>(plan.pass.block_tiles));
-  return tiles * (products / 0.85 + 220.0 * source + 200.0 * destination) +
+  return tiles * (products * product_cycles(static_cast<double>(plan.pass.dst_c), kernels) +
+                  220.0 * source + 200.0 * destination) +
          static_cast<double>(plan.pass.src_c) * destination * 160.0 +
-         walks * products * lanes * 4.0 / 32.0;  // weights from L2 and L3
+         walks * products * destination * lanes * 4.0 / 32.0;  // weights from L2 and L3
 }
 std::optional<std::string> discourages(const Problem& problem, const Conv2dShape& s, bool flipped) {
   const ConvKernels& kernels = problem.kernels.conv;
   const WinogradPlan plan = plan_winograd(s, kernels, flipped);
-  const double ours = winograd_cycles(plan, kernels.lanes);
-  const double direct = direct_cycles(s, plan, kernels.lanes);
+  const double ours = winograd_cycles(plan, kernels);
+  const double direct = direct_cycles(s, plan, kernels);
   if (ours > 0.9 * direct)
     return concat("estimated at ", static_cast<int>(100.0 * ours / direct),
                   " % of the direct kernel's time");

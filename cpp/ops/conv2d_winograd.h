@@ -20,7 +20,10 @@ WinogradPlan plan_winograd(const Conv2dShape& s, const ConvKernels& kernels, boo
 // What Winograd cannot run at all.
 std::optional<std::string> winograd_declines(const Problem& problem, const Conv2dShape& s,
                                              bool flipped);
-// Estimated cycles of the direct kernel at one vector FMA a cycle and 85 % of the peak.
-double direct_cycles(const Conv2dShape& s, const WinogradPlan& plan, double lanes);
+// Estimated cycles of one broadcast value times so many channels: 85 % of the FMA peak, less for a
+// single vector, whose every product loads its broadcast.
+double product_cycles(double channels, const ConvKernels& kernels);
+// Estimated cycles of the direct kernel.
+double direct_cycles(const Conv2dShape& s, const WinogradPlan& plan, const ConvKernels& kernels);
 
 }  // namespace cnnfast
