@@ -161,7 +161,10 @@ def new_input(layer: Layer, shape: Shape, dtype: str, name: str) -> Recorded:
 def not_a_tensor(found: Any) -> TypeError:
     """The error for a call that gave ``found`` where a Tensor was due."""
     if found is None:
-        return TypeError("call returned None; end it with `return` and the Tensor that ops made")
+        return TypeError(
+            "call returned None, or has None among its outputs; end it with `return` and the Tensor "
+            "that ops made"
+        )
     return TypeError(
         f"call must return what cnnfast.ops made of its input, got {type(found).__name__}; "
         "compute with the functions of cnnfast.ops instead of NumPy's"

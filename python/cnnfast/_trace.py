@@ -116,6 +116,15 @@ class Tensor(_Arithmetic):
             "work on it; use the functions of cnnfast.ops instead of NumPy's"
         )
 
+    def __getattr__(self, name: str) -> Any:
+        text = f"a Tensor has no attribute {name!r}"
+        if not name.startswith("_"):
+            text += (
+                ": it is symbolic and has no values while a network is traced; use the functions "
+                "of cnnfast.ops"
+            )
+        raise AttributeError(text, name=name, obj=self)
+
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise self._refuse("NumPy")
 
@@ -295,7 +304,7 @@ class Trace:
             if x.trace is not self:
                 raise ValueError(
                     f"{x!r} belongs to another graph; a Tensor can be used only in the function "
-                    "or model that it was traced in"
+                    "or model that it was traced in; hand it over as an input"
                 )
             return x.value
         if isinstance(x, Variable):

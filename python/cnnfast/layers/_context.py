@@ -10,7 +10,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cnnfast import _trace
+
 Array = npt.NDArray[Any]
+
+
+# What Python and NumPy say of symbolic Tensors, and what helps.
+_BETTER = {
+    "does not support ufuncs": (
+        "NumPy cannot work on a Tensor, which has no values while a network is traced; use the "
+        "function of cnnfast.ops of the same name"
+    ),
+    "'NoneType' object cannot be interpreted as an integer": (
+        "call used a size that is None while a network is traced (x.shape[0] is the batch); write "
+        "-1 for it in ops.reshape, or make arrays of x's shape from x itself: x * 0"
+    ),
+}
 
 
 class _State(threading.local):
@@ -37,18 +52,22 @@ def entered(training: bool | None) -> Iterator[bool]:
 
 @contextmanager
 def labelled(label: str) -> Iterator[None]:
-    """Puts the layer in front of ValueErrors and TypeErrors that do not name one yet."""
+    """Puts the layer in front of errors that do not name one yet.
+
+    Those are ValueErrors, TypeErrors, and AttributeErrors of Tensors: a forgotten NumPy.
+    """
     try:
         yield
-    except (ValueError, TypeError) as error:
-        if getattr(error, "layer_label", None) or type(error) not in (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError) as error:
+        known = type(error) in (ValueError, TypeError) or isinstance(
+            getattr(error, "obj", None), _trace.Tensor
+        )
+        if getattr(error, "layer_label", None) or not known:
             raise
         text = str(error)
-        if "does not support ufuncs" in text:
-            text = (
-                "NumPy cannot work on a Tensor, which has no values while a network is traced; "
-                "use the function of cnnfast.ops of the same name"
-            )
+        for sign, better in _BETTER.items():
+            if sign in text:
+                text = better
         if text.startswith(label):
             error.layer_label = label  # type: ignore[union-attr]
             raise

@@ -165,12 +165,7 @@ class Layer:
                 if self._takes_training():
                     kwargs["training"] = mode
                 outputs = self.call(inputs, *args, **kwargs)
-            if _symbolic(inputs):
-                for one in _nest.leaves(outputs):
-                    if not isinstance(one, _trace.Tensor):
-                        raise _recording.not_a_tensor(one)
-            elif outputs is None:
-                raise _recording.not_a_tensor(None)
+            _check_outputs(outputs, _symbolic(inputs))
             return _context.observed(self, outputs)
 
     def _record(
@@ -501,6 +496,19 @@ def over_shapes(function: Callable[[Shape], Any], shapes: Any) -> Any:
 
 def _symbolic(inputs: Any) -> bool:
     return any(isinstance(x, _trace.Tensor) for x in _nest.leaves(inputs))
+
+
+def _check_outputs(outputs: Any, traced: bool) -> None:
+    """Raises TypeError or ValueError for what no call should return."""
+    for one in _nest.leaves(outputs):
+        if isinstance(one, _recording.Recorded):
+            raise ValueError(
+                f"call uses {one.label}, made outside of it; hand it to the layer as an input"
+            )
+        if traced and not isinstance(one, _trace.Tensor):
+            raise _recording.not_a_tensor(one)
+    if outputs is None:
+        raise _recording.not_a_tensor(None)
 
 
 def _unique(weights: Iterator[_trace.Variable]) -> list[_trace.Variable]:
