@@ -1,5 +1,6 @@
 """What every test finds: `check` and `oracle` importable, and the runtime as it was before it."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+# Keras reads it when it is imported; where it is installed, it is a peer on torch.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 @pytest.fixture
