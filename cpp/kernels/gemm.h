@@ -21,6 +21,7 @@ constexpr int64_t kBlockK = 256;
 constexpr int64_t kBlockColumns = 16 * kTileColumns;
 // Up to this many tiles of columns, packing rows of a costs more than it saves.
 constexpr int64_t kDirectTiles = 2;
+constexpr int64_t kFewStrips = 5, kFewSteps = 64;
 
 CNNFAST_INLINE vf activate(ActivationKind kind, float alpha, vf x) {
   switch (kind) {
@@ -212,11 +213,18 @@ void gemm(const Gemm& g) {
     const bool narrow = last_columns <= kLanes;  // the last tile needs one vector only
     const int last = static_cast<int>(narrow ? last_columns : last_columns - kLanes);
     const bool packed = tiles > kDirectTiles;
+    // A few strips over a few steps: b is read where it lies.
+    const bool streams =
+        g.b_column == 1 && g.b_sums == nullptr && strips <= kFewStrips && g.k <= kFewSteps;
     // k == 0: one empty block, which zeroes c.
     for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kBlockK) {
-      const int64_t depth = smaller(g.k - k0, kBlockK);
+      const int64_t depth = smaller(g.k - k0, kBlockK), tile = kTileColumns * depth;
       const float* b = g.b + k0 * g.b_k + n0 * g.b_column;
-      if (g.b_column == 1) {
+      if (streams) {
+        const int64_t whole = columns / kTileColumns;
+        if (whole < tiles)
+          pack_columns(b + whole * kTileColumns, g.b_k, depth, last_columns, block, nullptr);
+      } else if (g.b_column == 1) {
         float* sums = g.b_sums ? g.b_sums + n0 : nullptr;
         if (sums && k0 == 0 && !g.add)
           for (int64_t o = 0; o < columns; ++o) sums[o] = 0.0f;
@@ -240,11 +248,20 @@ void gemm(const Gemm& g) {
         const float* rows_of_a = packed ? strip : a;
         const TileFunction wide = choose_tile(static_cast<int>(rows), 2, packed);
         for (int64_t t = 0; t + 1 < tiles; ++t)
-          wide(rows_of_a, g.a_row, g.a_k, block + t * kTileColumns * depth, depth,
-               c + t * kTileColumns, g.c_row, kLanes, g.add || k0 > 0);
+          wide(rows_of_a, g.a_row, g.a_k, streams ? b + t * kTileColumns : block + t * tile,
+               streams ? g.b_k : kTileColumns, depth, c + t * kTileColumns, g.c_row, kLanes,
+               g.add || k0 > 0);
+        const int64_t t = tiles - 1;
+        const bool in_place = streams && last_columns == kTileColumns;
         const TileFunction end = narrow ? choose_tile(static_cast<int>(rows), 1, packed) : wide;
-        end(rows_of_a, g.a_row, g.a_k, block + (tiles - 1) * kTileColumns * depth, depth,
-            c + (tiles - 1) * kTileColumns, g.c_row, last, g.add || k0 > 0);
+        end(rows_of_a, g.a_row, g.a_k,
+            in_place  ? b + t * kTileColumns
+            : streams ? block
+                      : block + t * tile,
+            in_place ? g.b_k
+            : narrow ? kLanes
+                     : kTileColumns,
+            depth, c + t * kTileColumns, g.c_row, last, g.add || k0 > 0);
         if (k0 + kBlockK >= g.k)
           finish_rows(c, g.c_row, rows, columns, g.bias ? g.bias + n0 : nullptr, g.activation,
                       g.alpha);

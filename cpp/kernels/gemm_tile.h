@@ -14,12 +14,12 @@ constexpr int kTileVectors = 2;
 constexpr int kTileRows = kRegisters == 32 ? 14 : 6;
 constexpr int kTileColumns = kTileVectors * kLanes;
 
-// c (+)= a b. b is packed: V * kLanes floats for every k. Row p of a at step k is
+// c (+)= a b. b has V * kLanes columns at every k, b_k floats apart. Row p of a at step k is
 // a[p * a_row + k * a_k]; when kPacked, a is [k][P] and both are constants. The last vector of c
 // has `last` lanes.
 template <int P, int V, bool kPacked>
-void gemm_tile(const float* a, int64_t a_row, int64_t a_k, const float* b, int64_t k, float* c,
-               int64_t c_row, int last, bool add) {
+void gemm_tile(const float* a, int64_t a_row, int64_t a_k, const float* b, int64_t b_k, int64_t k,
+               float* c, int64_t c_row, int last, bool add) {
   if constexpr (kPacked) {
     a_row = 1;
     a_k = P;
@@ -41,7 +41,7 @@ void gemm_tile(const float* a, int64_t a_row, int64_t a_k, const float* b, int64
       for (int v = 0; v < V; ++v) sum[p][v] += row * columns[v];
     }
     a += a_k;
-    b += V * kLanes;
+    b += b_k;
   }
   CNNFAST_UNROLL
   for (int p = 0; p < P; ++p) {
@@ -56,8 +56,8 @@ void gemm_tile(const float* a, int64_t a_row, int64_t a_k, const float* b, int64
   }
 }
 
-using TileFunction = void (*)(const float*, int64_t, int64_t, const float*, int64_t, float*,
-                              int64_t, int, bool);
+using TileFunction = void (*)(const float*, int64_t, int64_t, const float*, int64_t, int64_t,
+                              float*, int64_t, int, bool);
 
 template <int P, int V, bool kPacked>
 struct TileChoice {

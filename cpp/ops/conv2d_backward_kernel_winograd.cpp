@@ -112,7 +112,7 @@ void build(const Problem& problem, StepBuilder& steps) {
 
   const Split finish = threads > 1 && blocks > 1 && !tiny ? Split::free : Split::single;
   const int m = pass.m;
-  StepSpec finish_spec{"winograd finish", finish, 0, false, {sums, dw}};
+  StepSpec finish_spec{"winograd finish", finish, 0, false, 0, {sums, dw}};
   if (db.present()) finish_spec.touches.push_back(db);
   steps.step(finish_spec, [=, &kernels](const Run& run, int thread, int count) {
     Range mine{0, thread == 0 ? blocks : 0};

@@ -231,7 +231,7 @@ void build_forward(const Problem& problem, StepBuilder& steps) {
     const Slot w = at.weights;
     const Split split = pack_split(steps, plan.packed_floats);
     const std::int64_t blocks = block_count(pass, kernels);
-    steps.pack_step(1, {"pack", split, 0, false, {w, packed}},
+    steps.pack_step(1, {"pack", split, 0, false, 0, {w, packed}},
                     [=, &kernels](const Run& run, int thread, int threads) {
                       const Range range = pack_share(split, blocks, thread, threads);
                       kernels.pack_forward(run.ptr<const float>(w), run.ptr<float>(packed),
@@ -253,7 +253,7 @@ void build_backward_input_way(const Problem& problem, StepBuilder& steps, Way wa
   const Slot packed = steps.packed(1, std::max<std::int64_t>(1, plan.packed_floats) * 4);
   const Split split = pack_split(steps, plan.packed_floats);
   const auto passes = std::make_shared<const std::vector<PlannedPass>>(plan.passes);
-  steps.pack_step(1, {"pack", split, 0, false, {w, packed}},
+  steps.pack_step(1, {"pack", split, 0, false, 0, {w, packed}},
                   [=, &kernels](const Run& run, int thread, int threads) {
                     for (const PlannedPass& each : *passes) {
                       const Range range =

@@ -141,7 +141,7 @@ void add_sum_steps(const Problem& problem, StepBuilder& steps, const Conv2dShape
   if (work->chunks == 1) return;
   const Split split =
       threads > 1 && work->chunks * work->partial_floats > (64 << 10) ? Split::free : Split::single;
-  StepSpec add_spec{"add chunks", split, 0, false, {work->dw, work->partials}};
+  StepSpec add_spec{"add chunks", split, 0, false, 0, {work->dw, work->partials}};
   if (work->db.present()) add_spec.touches.push_back(work->db);
   steps.step(add_spec, [work, split](const Run& run, int thread, int count) {
     if (split == Split::free) {

@@ -120,7 +120,7 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
   const std::int64_t blocks = plan.blocks;
   const Split pack_split = threads > 1 && blocks > 1 ? Split::free : Split::single;
   const int m = plan.pass.m;
-  steps.pack_step(1, {"winograd weights", pack_split, 0, false, {w, packed}},
+  steps.pack_step(1, {"winograd weights", pack_split, 0, false, 0, {w, packed}},
                   [=, &kernels](const Run& run, int thread, int count) {
                     Range range{0, thread == 0 ? blocks : 0};
                     if (pack_split == Split::free) range = share(blocks, thread, count);

@@ -6,6 +6,7 @@
 #include "ops/dispatch.h"
 #include "ops/epilogue.h"
 #include "ops/families.h"
+#include "ops/row_step.h"
 
 namespace cnnfast {
 
@@ -291,18 +292,28 @@ void build_product_kernel(const Problem& p, StepBuilder& steps) {
   const double flops = 2.0 * static_cast<double>(s.rows) * static_cast<double>(s.in * s.out);
   // dw itself is what costs with a small batch: 64 Ki floats are 20 us of memory traffic.
   const bool large = flops >= kSingleFlops || s.in * s.out >= kSharedWeights;
-  const bool by_rows = s.in / kernels.tile_rows >= 4 * p.threads;
+  const bool for_update = updated_by_rows(p.output(0).shape, p.threads);
+  const bool by_rows = for_update || s.in / kernels.tile_rows >= 4 * p.threads;
   const bool by_columns = !by_rows && s.out / kernels.tile_columns >= 2 * p.threads;
-  const Split split = large && (by_rows || by_columns) ? Split::free : Split::single;
-  const std::string name = concat("tiles ", kernels.tile_rows, "x", kernels.tile_columns);
-  steps.step({name, split}, [=, &kernels](const Run& run, int thread, int threads) {
+  StepSpec spec{concat("tiles ", kernels.tile_rows, "x", kernels.tile_columns)};
+  if (for_update) {
+    spec.split = Split::rows;
+    spec.rows = s.in;
+    spec.parts = true;
+    spec.domain = dw.base + 1;
+  } else if (large && (by_rows || by_columns)) {
+    spec.split = Split::free;
+  }
+  const Split split = spec.split;
+  const std::int64_t grain = for_update ? 1 : kernels.tile_rows;
+  steps.step(spec, [=, &kernels](const Run& run, int thread, int threads) {
     if (split == Split::single) {
       if (thread != 0) return;
       threads = 1;
     }
     Range rows{0, s.in}, columns{0, s.out};
     if (by_rows)
-      rows = share(s.in, thread, threads, kernels.tile_rows);
+      rows = share(s.in, thread, threads, grain);
     else
       columns = share(s.out, thread, threads, kernels.tile_columns);
     Gemm call{};
@@ -318,7 +329,7 @@ void build_product_kernel(const Problem& p, StepBuilder& steps) {
     call.n = columns.size();
     call.k = s.rows;
     call.activation = ActivationKind::linear;
-    call.scratch = run.thread_ptr<float>(scratch, thread);
+    call.scratch = run.worker_ptr<float>(scratch);
     if (bias && rows.begin == 0) call.b_sums = run.ptr<float>(db) + columns.begin;
     kernels.gemm(call);
   });

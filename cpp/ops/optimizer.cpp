@@ -84,19 +84,18 @@ void build_vector_sgd(const Problem& p, StepBuilder& steps) {
   const Slot w = steps.input(0), g = steps.input(1), lr = steps.input(2);
   const Slot velocity = steps.input(3);
   const auto kernel = p.kernels.train.sgd;
-  add_array_step(steps, "update", p.input(0).shape.numel(),
-                 [=](const Run& run, std::int64_t first, std::int64_t count) {
-                   SgdStep call{};
-                   call.w = run.ptr<float>(w) + first;
-                   call.g = run.ptr<const float>(g) + first;
-                   if (velocity.present()) call.velocity = run.ptr<float>(velocity) + first;
-                   call.size = count;
-                   call.lr = static_cast<float>(learning_rate(run, lr, lr_dtype));
-                   call.momentum = options.momentum;
-                   call.weight_decay = options.weight_decay;
-                   call.nesterov = options.nesterov;
-                   kernel(call);
-                 });
+  add_update_step(p, steps, "update", [=](const Run& run, std::int64_t first, std::int64_t count) {
+    SgdStep call{};
+    call.w = run.ptr<float>(w) + first;
+    call.g = run.ptr<const float>(g) + first;
+    if (velocity.present()) call.velocity = run.ptr<float>(velocity) + first;
+    call.size = count;
+    call.lr = static_cast<float>(learning_rate(run, lr, lr_dtype));
+    call.momentum = options.momentum;
+    call.weight_decay = options.weight_decay;
+    call.nesterov = options.nesterov;
+    kernel(call);
+  });
 }
 
 const FunctionImplementation kVectorSgd{"vector", declines_unless_f32_parameter, build_vector_sgd};
@@ -168,23 +167,22 @@ void build_vector_adam(const Problem& p, StepBuilder& steps) {
   const Slot w = steps.input(0), g = steps.input(1), lr = steps.input(2);
   const Slot m = steps.input(3), v = steps.input(4), step = steps.input(5);
   const auto kernel = p.kernels.train.adam;
-  add_array_step(steps, "update", p.input(0).shape.numel(),
-                 [=](const Run& run, std::int64_t first, std::int64_t count) {
-                   const double rate = learning_rate(run, lr, lr_dtype);
-                   AdamStep call{};
-                   call.w = run.ptr<float>(w) + first;
-                   call.g = run.ptr<const float>(g) + first;
-                   call.m = run.ptr<float>(m) + first;
-                   call.v = run.ptr<float>(v) + first;
-                   call.size = count;
-                   call.step_size = static_cast<float>(reference::adam_step_size(
-                       rate, beta1, beta2, *run.ptr<const std::int64_t>(step) + 1));
-                   call.one_minus_beta1 = static_cast<float>(1 - beta1);
-                   call.one_minus_beta2 = static_cast<float>(1 - beta2);
-                   call.epsilon = epsilon;
-                   call.decay = static_cast<float>(rate * decay);
-                   kernel(call);
-                 });
+  add_update_step(p, steps, "update", [=](const Run& run, std::int64_t first, std::int64_t count) {
+    const double rate = learning_rate(run, lr, lr_dtype);
+    AdamStep call{};
+    call.w = run.ptr<float>(w) + first;
+    call.g = run.ptr<const float>(g) + first;
+    call.m = run.ptr<float>(m) + first;
+    call.v = run.ptr<float>(v) + first;
+    call.size = count;
+    call.step_size = static_cast<float>(
+        reference::adam_step_size(rate, beta1, beta2, *run.ptr<const std::int64_t>(step) + 1));
+    call.one_minus_beta1 = static_cast<float>(1 - beta1);
+    call.one_minus_beta2 = static_cast<float>(1 - beta2);
+    call.epsilon = epsilon;
+    call.decay = static_cast<float>(rate * decay);
+    kernel(call);
+  });
 }
 
 const FunctionImplementation kVectorAdam{"vector", declines_unless_f32_parameter,

@@ -9,6 +9,7 @@ namespace {
 // What a step reads and writes in one part should lie in half of a 512 KiB L2. Rows larger than all
 // of it gain nothing.
 constexpr std::int64_t kPartBytes = 256 << 10;
+constexpr std::int64_t kLeastWeightRows = 28;
 constexpr std::int64_t kLargestRow = 1 << 20;
 // Below this the arrays of a whole share lie in L2 anyway.
 constexpr std::int64_t kLeastShare = 512 << 10;
@@ -26,9 +27,13 @@ bool nests(std::int64_t rows, int threads, int parts) {
   return true;
 }
 
-int choose_parts(std::int64_t rows, std::int64_t row_bytes, int threads) {
+int choose_parts(const StepSpec& spec, std::int64_t row_bytes, int threads) {
+  const std::int64_t rows = spec.rows;
   if (row_bytes > kLargestRow || row_bytes * rows / threads < kLeastShare) return 0;
-  const std::int64_t in_part = std::max<std::int64_t>(1, kPartBytes / row_bytes);
+  // Rows of weights: at least two strips of a register tile, lest the other operand be read again
+  // for every few rows.
+  const std::int64_t least = spec.domain == 0 ? 1 : kLeastWeightRows;
+  const std::int64_t in_part = std::max(least, kPartBytes / row_bytes);
   for (std::int64_t each = rows / (threads * in_part); each >= 2; --each)
     if (nests(rows, threads, static_cast<int>(each) * threads))
       return static_cast<int>(each) * threads;
@@ -47,11 +52,13 @@ std::vector<Chain> find_chains(const std::vector<ChainLink>& steps, int threads)
     int last = i;
     while (last + 1 < count) {
       const ChainLink& next = steps[static_cast<std::size_t>(last) + 1];
-      if (!may_chain(next) || next.spec->rows != first.spec->rows) break;
+      if (!may_chain(next) || next.spec->rows != first.spec->rows ||
+          next.spec->domain != first.spec->domain)
+        break;
       row_bytes = std::max(row_bytes, next.row_bytes);
       ++last;
     }
-    const int parts = last > i ? choose_parts(first.spec->rows, row_bytes, threads) : 0;
+    const int parts = last > i ? choose_parts(*first.spec, row_bytes, threads) : 0;
     if (parts > 0) chains.push_back({i, last, parts});
     i = last;
   }

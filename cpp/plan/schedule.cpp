@@ -13,7 +13,8 @@ constexpr std::int64_t kLargeStep = std::int64_t{4} << 20;
 // both by the same rows.
 bool may_follow(const StepSpec& a, const StepSpec& b) {
   if (a.split == Split::single) return b.split == Split::single;
-  return a.split == Split::rows && b.split == Split::rows && a.rows == b.rows;
+  return a.split == Split::rows && b.split == Split::rows && a.rows == b.rows &&
+         a.domain == b.domain;
 }
 
 }  // namespace

@@ -61,6 +61,9 @@ struct StepSpec {
   // its rows from (thread, threads) alone, its scratch from worker_ptr, and begins sums at
   // Run::first.
   bool parts = false;
+  // Which axis 0 the rows are of: 0 the batch's, else a number that neighbours over the same rows
+  // share (a gradient's buffer + 1).
+  std::int32_t domain = 0;
   // What it reads and writes, if not every operand and scratch of its node.
   std::vector<Slot> touches = {};
 };
