@@ -72,7 +72,9 @@ class Trainer:
         self.model = build(network, weights, variant, dropout, softmax=False).train()
         self.loss = nn.CrossEntropyLoss()
         # eps as Keras has it, so that losses can be compared step by step
-        self.optimizer = torch.optim.Adam(self.model.parameters(), network.rate, eps=1e-7, fused=True)
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), network.rate, eps=1e-7, fused=True
+        )
 
     def prepare(self, x, y):
         return images(x, self.variant), torch.from_numpy(y)

@@ -266,3 +266,65 @@ def test_many_models_leave_nothing_behind():
         model = everything()
         del model, x
     assert alive() <= before
+
+
+def test_predict_takes_batches(rng):
+    model = everything()
+    x, y = two_arrays(rng)
+    expected = model.predict(x, verbose=0)
+    batches = [({k: v[i : i + 4] for k, v in x.items()}, y) for i in (0, 4)]
+    for given, steps in ((iter(batches), None), ([b for b, _ in batches].__iter__(), 2)):
+        found = model.predict(given, verbose=0, steps=steps)
+        np.testing.assert_allclose(found["u"], expected["u"], rtol=1e-5, atol=1e-6)
+    assert len(model.predict(iter(batches), verbose=0, steps=1)["v"]) == 4
+    with pytest.raises(ValueError, match="the data gave no batch"):
+        model.predict(iter([]), verbose=0)
+
+
+def test_models_and_layers_of_ones_own_nest(rng):
+    class Residual(keras.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = layers.Dense(4)
+
+        def call(self, x):
+            return self.inner(x) + x
+
+    class Scaled(layers.Layer):
+        def call(self, p, q, scale=1.0):
+            return p * scale + q
+
+    x = rng.standard_normal((3, 4)).astype("float32")
+    a, b = keras.Input((4,)), keras.Input((4,))
+    late = keras.Sequential([layers.Dense(4), Residual()])  # is built when it is called
+    h = Scaled()(late(Residual()(a)), b, scale=3.0)
+    model = keras.Model([a, b], h)
+    assert model.count_params() == 60
+    inner = [one for one in model.layers if not isinstance(one, layers.InputLayer)]
+    expected = 3 * inner[1](inner[0](x)) + x
+    np.testing.assert_allclose(model([x, x.astype("float64")]), expected, rtol=1e-4, atol=1e-5)
+    top = keras.Sequential([Residual(), keras.Model(a, late(a)), layers.Dense(1)])
+    assert top(x).shape == (3, 1) and top.count_params() == 20 + 40 + 5
+
+
+def test_inputs_of_other_dtypes_and_widths(rng):
+    x = rng.integers(0, 9, (3, 4))
+    whole = keras.Input((4,), dtype="int32")
+    model = keras.Model(whole, ops.cast(whole, "float32") * 2.0)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x * 2)
+    double = keras.Input((4,), dtype="float64")
+    model = keras.Model(double, layers.Dense(2, dtype="float64")(double))
+    assert model(x).dtype == np.float64
+    model.compile("sgd", "mse")
+    model.fit(x, np.ones((3, 2)), verbose=0)
+    same = keras.Input((4,))
+    y, again = keras.Model(same, [layers.ReLU()(same), same])(x.astype("float32"))
+    np.testing.assert_array_equal(y, again)
+
+
+def test_a_deep_graph_needs_no_recursion(rng):
+    x = keras.Input((2,))
+    h = x
+    for _ in range(700):
+        h = h + 1.0
+    assert keras.Model(x, h)(np.zeros((1, 2), "float32"))[0, 0] == 700

@@ -16,6 +16,7 @@ from cnnfast.callbacks.callback import CallbackList
 from cnnfast.callbacks.history import History
 from cnnfast.callbacks.logs import Figures
 from cnnfast.models.compiled import HostMeter, Meter
+from cnnfast.models.evaluating import evaluate_feeds, parts
 from cnnfast.models.feeding import (
     Feed,
     batch_feeds,
@@ -279,8 +280,6 @@ def _warn_of_missing_classes(model: Model, head: Feed, tail: Feed) -> None:
 def _validation(
     model: Model, a: FitArguments, held: Feed | None, size: int
 ) -> Callable[[CallbackList], dict[str, float]] | None:
-    from cnnfast.models.model import parts
-
     label = model.label
     batch = size
     if a.validation_batch_size is not None:
@@ -292,8 +291,8 @@ def _validation(
     if data is not None and not isinstance(data, (tuple, list)):
         if not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
             raise TypeError(f"{label}: validation_data must be (x, y), got {type(data).__name__}")
-        return lambda hooks: model.evaluate_feeds(
-            batch_feeds(model, data, None), None, steps, hooks, 0
+        return lambda hooks: evaluate_feeds(
+            model, batch_feeds(model, data, None), None, steps, hooks, 0
         )
     if data is not None:
         if not 2 <= len(data) <= 3:
@@ -313,7 +312,7 @@ def _validation(
     if held is None:
         return None
     feed = held
-    return lambda hooks: model.evaluate_feeds(parts(feed, batch), None, steps, hooks, 0)
+    return lambda hooks: evaluate_feeds(model, parts(feed, batch), None, steps, hooks, 0)
 
 
 def _validation_due(label: str, frequency: Any) -> Callable[[int], bool]:

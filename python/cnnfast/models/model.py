@@ -8,22 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnfast import _core, _resolve, _trace, metrics
-from cnnfast.callbacks.callback import CallbackList
 from cnnfast.callbacks.history import History
-from cnnfast.layers import layer as layer_room
-from cnnfast.models.compiled import Compiled, HostMeter
+from cnnfast.layers import holder
+from cnnfast.models.compiled import Compiled
 from cnnfast.models.feeding import (
-    Feed,
-    batch_feeds,
-    gives_batches,
-    model_inputs,
     training_feed,
-    whole_number,
 )
 from cnnfast.models.inspection import ModelPlan, plan_of
 from cnnfast.models.network import MOST_QUICK, Network
 from cnnfast.models.programs import Programs, Signature
-from cnnfast.models.progress import make_bar, verbosity
 
 Array = npt.NDArray[Any]
 
@@ -297,53 +290,13 @@ class Model(Network):
         """
         if kwargs:
             raise TypeError(f"{self.label}: evaluate has no argument {sorted(kwargs)[0]!r}")
-        compiled = self.compiled
-        size = 32 if batch_size is None else whole_number(self.label, "batch_size", batch_size)
-        feeds: Any
-        if gives_batches(x, y):
-            feeds = batch_feeds(self, x, None)
-            total = len(x) if hasattr(x, "__len__") else None
-        else:
-            feed = training_feed(self, compiled, x, y, sample_weight)
-            feeds = parts(feed, size)
-            total = -(-len(feed) // size)
-        if steps is not None:
-            total = whole_number(self.label, "steps", steps)
-        hooks = CallbackList(self.label, callbacks, self, {"verbose": verbose, "steps": total})
-        logs = self.evaluate_feeds(feeds, total, steps, hooks, verbosity(self.label, verbose))
+        from cnnfast.models.evaluating import evaluate
+
+        logs = evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks)
         if return_dict:
             return logs
         figures = list(logs.values())
         return figures[0] if len(figures) == 1 else figures
-
-    def evaluate_feeds(
-        self, feeds: Any, total: int | None, steps: int | None, hooks: CallbackList, verbose: int
-    ) -> dict[str, float]:
-        """Loss and metrics over checked batches; ``fit`` validates with it."""
-        meter = HostMeter(self.compiled)
-        bar = make_bar(verbose, total, "Evaluate")
-        hooks("on_test_begin")
-        batches = hooks.callbacks and any(
-            callback.wants("on_test_batch_begin") or callback.wants("on_test_batch_end")
-            for callback in hooks.callbacks
-        )
-        try:
-            for index, feed in enumerate(feeds):
-                if steps is not None and index >= steps:
-                    break
-                if batches:
-                    hooks("on_test_batch_begin", index, {})
-                plan = self._programs.plan(Signature("test", *feed.specs()), len(feed))
-                meter.add(plan.run(*feed.arrays()), feed)
-                if batches:
-                    hooks("on_test_batch_end", index, meter.logs())
-                bar.step(index + 1, meter.logs)
-            logs = meter.logs()
-            bar.close(logs)
-        finally:
-            bar.abandon()
-        hooks("on_test_end", logs)
-        return logs
 
     def predict(
         self,
@@ -356,7 +309,8 @@ class Model(Network):
         """The outputs for all samples, (N, ...); several outputs nested as the model has them.
 
         Args:
-            x: as for ``fit``, without targets.
+            x: as for ``fit``, without targets; or an iterable of batches ``x`` or ``(x, ...)``, of
+                which the rest is left alone.
             batch_size: 32; it bounds memory.
             verbose: 0 silent, 1 or "auto" a bar (where there is more than one batch), 2 a line.
             steps: only so many batches.
@@ -364,39 +318,9 @@ class Model(Network):
         Raises:
             ValueError, TypeError: a wrong shape or dtype, no samples.
         """
-        size = 32 if batch_size is None else whole_number(self.label, "batch_size", batch_size)
-        arrays = model_inputs(self, x)
-        count = len(arrays[0])
-        total = -(-count // size)
-        if steps is not None:
-            total = min(total, whole_number(self.label, "steps", steps))
-            count = min(count, total * size)
-        hooks = CallbackList(self.label, callbacks, self, {"verbose": verbose, "steps": total})
-        bar = make_bar(verbosity(self.label, verbose) if total > 1 else 0, total, "Predict")
-        hooks("on_predict_begin")
-        results: list[Array] = []
-        try:
-            for index in range(total):
-                first, last = index * size, min((index + 1) * size, count)
-                batch = [array[first:last] for array in arrays]
-                if hooks.callbacks:
-                    hooks("on_predict_batch_begin", index, {})
-                outputs = self._predict_plan(batch).run(*batch)
-                if hooks.callbacks:
-                    hooks("on_predict_batch_end", index, {"outputs": self.packed_outputs(outputs)})
-                if total == 1:
-                    results = list(outputs)
-                    break
-                if not results:
-                    results = [np.empty((count, *one.shape[1:]), one.dtype) for one in outputs]
-                for result, one in zip(results, outputs, strict=True):
-                    result[first:last] = one
-                bar.step(index + 1, dict)
-            bar.close({})
-        finally:
-            bar.abandon()
-        hooks("on_predict_end")
-        return self.packed_outputs(results)
+        from cnnfast.models.predicting import predict
+
+        return predict(self, x, batch_size, verbose, steps, callbacks)
 
     # ---- one batch ----------------------------------------------------------------------------
 
@@ -443,7 +367,7 @@ class Model(Network):
                 x.dtype,
                 y.shape,
                 y.dtype,
-                layer_room.structure_version,
+                holder.structure_version,
                 _trace.plan_environment(),
             )
             known = self._quick.get(key)
@@ -501,9 +425,3 @@ class Model(Network):
         """
         self._require_built("plan()")
         return plan_of(self, batch_size, mode)
-
-
-def parts(feed: Feed, size: int) -> Any:
-    """The feed in batches, the last one perhaps smaller."""
-    for start in range(0, len(feed), size):
-        yield feed.rows(start, start + size)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnfast import _names, _nest, _recording, _trace, ops
-from cnnfast.layers import _context
+from cnnfast.layers import _context, holder
 from cnnfast.layers import layer as layer_room
 from cnnfast.layers._arguments import layer_shape
 from cnnfast.layers.layer import Layer
@@ -294,7 +294,7 @@ class Network(Layer):
             key = (
                 inputs.shape,
                 inputs.dtype,
-                layer_room.structure_version,
+                holder.structure_version,
                 _trace.plan_environment(),
             )
             known = self._quick_predict.get(key)

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnfast import _core, _nest, _trace, ops
-from cnnfast.layers import _context
-from cnnfast.layers import layer as layer_room
+from cnnfast.layers import _context, holder
 
 if TYPE_CHECKING:
     from cnnfast.models.compiled import Compiled
@@ -66,7 +65,7 @@ class Programs:
 
     def program(self, signature: Signature) -> Program:
         """The traced graph of a signature."""
-        key = (signature, layer_room.structure_version)
+        key = (signature, holder.structure_version)
         found = self._programs.get(key)
         if found is None:
             found = _trace_program(self._model, signature)
@@ -82,7 +81,7 @@ class Programs:
             signature,
             rows,
             batch,
-            layer_room.structure_version,
+            holder.structure_version,
             _trace.plan_environment(),
         )
         found = self._plans.get(key)
