@@ -63,20 +63,7 @@ def MeanSquaredError(rng):
     return {}, normal(rng, size), normal(rng, size)
 
 
-MeanAbsoluteError = LogCosh = CosineSimilarity = MeanSquaredError
-
-
-def MeanAbsolutePercentageError(rng):
-    size = shape(rng)
-    return {}, normal(rng, size) + 3, normal(rng, size)
-
-
-def MeanSquaredLogarithmicError(rng):
-    size = shape(rng)
-    return {}, positive(rng, size), positive(rng, size)
-
-
-Poisson = MeanSquaredLogarithmicError
+MeanAbsoluteError = MeanSquaredError
 
 
 def Huber(rng):
@@ -84,33 +71,17 @@ def Huber(rng):
     return {"delta": pick(rng, 0.3, 1.0, 2.0)}, y_true, y_pred
 
 
-def Hinge(rng):
-    size = shape(rng)
-    return {}, 2.0 * rng.integers(0, 2, size) - 1, normal(rng, size)
-
-
-SquaredHinge = Hinge
-
-
-def CategoricalHinge(rng):
-    size = shape(rng)
-    return {}, one_hot(rng, size), normal(rng, size)
-
-
-def KLDivergence(rng):
-    size = shape(rng)
-    return {}, distribution(rng, size), distribution(rng, size)
-
-
 NAMES = [
-    "CategoricalCrossentropy", "SparseCategoricalCrossentropy", "BinaryCrossentropy",
-    "MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "CosineSimilarity", "Hinge",
-    "SquaredHinge", "CategoricalHinge", "KLDivergence", "Poisson", "MeanAbsolutePercentageError",
-    "MeanSquaredLogarithmicError",
-]  # fmt: skip
+    "CategoricalCrossentropy",
+    "SparseCategoricalCrossentropy",
+    "BinaryCrossentropy",
+    "MeanSquaredError",
+    "MeanAbsoluteError",
+    "Huber",
+]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if hasattr(losses, name)])
+@pytest.mark.parametrize("name", NAMES)
 def test_loss_and_gradient_equal_keras(name):
     keras = keras_module()
     for number, rng in enumerate(draws(20 + NAMES.index(name), 8)):
