@@ -258,3 +258,49 @@ def test_models_that_are_not_of_images(image):
     maps = cnnfast.Sequential([cnnfast.Input((6, 5, 1)), layers.Conv2D(2, 3)])
     with pytest.raises(ValueError, match="expected scores .n, classes."):
         visualize.saliency_maps(maps, image)
+
+
+# ---- graphs ------------------------------------------------------------------------------------
+
+
+def test_a_functional_model(image):
+    """A residual block, a shared layer, a model inside: the same outputs as sub-models give."""
+    cnnfast.set_random_seed(2)
+    inner = cnnfast.Sequential(
+        [cnnfast.Input((6, 5, 2)), layers.Conv2D(2, 3, padding="same", name="deep")], name="inner"
+    )
+    x = cnnfast.Input((6, 5, 1))
+    shared = layers.Conv2D(2, 3, padding="same", activation="relu", name="shared")
+    first = layers.Conv2D(2, 1, name="first")(x)
+    y = layers.Add(name="sum")([first, shared(shared(first))])
+    y = layers.GlobalAveragePooling2D(name="pool")(inner(y))
+    model = cnnfast.Model(x, layers.Dense(3, activation="softmax", name="scores")(y))
+    found = visualize.layer_outputs(model, image)
+    names = ["first", "shared", "shared#2", "sum", "inner/deep", "inner", "pool", "scores"]
+    assert list(found) == names
+    for name in ("first", "shared", "sum", "pool", "scores"):
+        part = cnnfast.Model(model.inputs, model.get_layer(name).output)
+        assert_close(found[name], part.predict(image[None], verbose=0), rtol=1e-5, atol=1e-6)
+    assert_close(found["sum"], found["first"] + found["shared#2"], rtol=1e-5, atol=1e-6)
+    maps = visualize.grad_cam_maps(model, image, 1)
+    kernel = model.get_layer("scores").get_weights()[0]
+    expected = np.maximum((found["inner/deep"][0] * kernel[:, 1]).sum(axis=-1), 0) / 30
+    assert_close(maps[0], expected, rtol=1e-4, atol=1e-6)
+    assert visualize.maximal_inputs(model, 0, "shared", steps=2).shape == (1, 6, 5, 1)
+
+
+def test_several_inputs_or_outputs(image):
+    a, b = cnnfast.Input((6, 5, 1)), cnnfast.Input((6, 5, 1))
+    two = cnnfast.Model([a, b], layers.Flatten()(layers.Add()([a, b])))
+    with pytest.raises(ValueError, match="has several inputs, expected one of images"):
+        visualize.saliency_maps(two, image)
+    x = cnnfast.Input((6, 5, 1))
+    flat = layers.Flatten(name="flat")(x)
+    heads = cnnfast.Model(x, [layers.Dense(2, name="left")(flat), layers.Dense(3)(flat)])
+    with pytest.raises(ValueError, match="gives 2 outputs, expected scores .n, classes."):
+        visualize.saliency_maps(heads, image)
+    with pytest.raises(ValueError, match="gives 2 outputs, expected one"):
+        visualize.maximal_inputs(heads, 0)
+    assert visualize.layer_outputs(heads, image, "left")["left"].shape == (1, 2)
+    one = cnnfast.Model(x, heads.outputs[0])
+    assert visualize.saliency_maps(one, image, 1).shape == (1, 6, 5)

@@ -26,8 +26,8 @@ def targets(function: str, model: Any, images: Array, classes: Any) -> tuple[lis
     """
     scores = model(images, training=False)
     if isinstance(scores, (list, tuple, dict)) or scores.ndim != 2:
-        shape = getattr(scores, "shape", type(scores).__name__)
-        raise ValueError(f"{function}: {model.label} gives {shape}, expected scores (n, classes)")
+        gives = getattr(scores, "shape", None) or f"{len(scores)} outputs"
+        raise ValueError(f"{function}: {model.label} gives {gives}, expected scores (n, classes)")
     if classes is None:
         return [int(best) for best in scores.argmax(axis=1)], scores.shape[1]
     numbers = units(function, "classes", classes, scores.shape[1])
