@@ -3,7 +3,7 @@
     python docs/make_pictures.py                    # all pages
     python docs/make_pictures.py pooling.md         # these
 
-A page `pooling.md` saves `pooling-*.png`; other files that its code writes are thrown away.
+A page `pooling.md` saves `pooling-*.png` and `.gif`; other files that its code writes are thrown away.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ def make(page: Path) -> list[str]:
                 exec(compile(source, str(page), "exec"), names)
         finally:
             os.chdir(back)
-        made = sorted(Path(folder).glob(f"{page.stem}-*.png"))
+        made = sorted(
+            path
+            for path in Path(folder).glob(f"{page.stem}-*")
+            if path.suffix in (".png", ".gif")
+        )
         (DOCS / "images").mkdir(exist_ok=True)
         for picture in made:
             shutil.copy(picture, DOCS / "images" / picture.name)
