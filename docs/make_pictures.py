@@ -33,9 +33,7 @@ def make(page: Path) -> list[str]:
         finally:
             os.chdir(back)
         made = sorted(
-            path
-            for path in Path(folder).glob(f"{page.stem}-*")
-            if path.suffix in (".png", ".gif")
+            path for path in Path(folder).glob(f"{page.stem}-*") if path.suffix in (".png", ".gif")
         )
         (DOCS / "images").mkdir(exist_ok=True)
         for picture in made:

@@ -189,6 +189,29 @@ def test_grad_cam_of_global_average_pooling_is_cam(convolutional, image):
         np.testing.assert_array_equal(named, found)
 
 
+def test_hirescam_weighs_each_place_by_its_own_gradient(image):
+    cnnfast.set_random_seed(3)
+    model = cnnfast.Sequential(
+        [
+            cnnfast.Input((6, 5, 1)),
+            layers.Conv2D(4, 3, name="conv"),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    maps = visualize.layer_outputs(model, image, "conv")["conv"][0]
+    kernel = model.layers[-1].get_weights()[0].reshape(4, 3, 4, 3)
+    for number in range(3):
+        weights = kernel[..., number]
+        expected = np.maximum((maps * weights).sum(axis=-1), 0)
+        found = visualize.grad_cam_maps(model, image, number, elementwise=True)
+        assert_close(found[0], expected, rtol=1e-4, atol=1e-6)
+        expected = np.maximum((maps * weights.mean(axis=(0, 1))).sum(axis=-1), 0)
+        assert_close(
+            visualize.grad_cam_maps(model, image, number)[0], expected, rtol=1e-4, atol=1e-6
+        )
+
+
 def test_grad_cam_refuses_a_layer_without_maps(convolutional, linear, image):
     with pytest.raises(ValueError, match="'pool' gives .*name a convolution"):
         visualize.grad_cam_maps(convolutional, image, layer="pool")

@@ -62,7 +62,7 @@ def maximal_inputs(
     steps: int = 256,
     learning_rate: float = 0.05,
     optimizer: str = "adam",
-    l2: float = 0.3,
+    l2: float | None = None,
     tv: float = 0.5,
     beta: float = 2.0,
     jitter: int = 2,
@@ -89,7 +89,8 @@ def maximal_inputs(
         steps: of the ascent; one plan is made and run so many times.
         learning_rate: in units of the image for ``"adam"`` and ``"momentum"``.
         optimizer: ``"adam"`` or ``"momentum"``.
-        l2: penalty on the sum of squares.
+        l2: penalty on the sum of squares; None for 1 (classes) or 0.3 (filters, whose patterns
+            fill the image).
         tv: penalty on the total variation, whose exponent is ``beta``: 1 keeps edges, 2 smooths.
         jitter: pixels that the image moves at random before each step.
         blur: standard deviation in pixels of a Gaussian applied each ``blur_every`` steps.
@@ -111,6 +112,8 @@ def maximal_inputs(
     """
     name = "activation_maximization"
     shape = sample_shape(name, model)
+    if l2 is None:
+        l2 = 1.0 if layer is None else 0.3
     if None in shape:
         raise ValueError(f"{name}: {model.label} leaves the size of its images open: {shape}")
     for label, value, least in (

@@ -36,11 +36,17 @@ def _maps_of(seen: Sequence[Seen], layer: Any) -> Seen:
     return (convolutions or maps)[-1]
 
 
-def grad_cam_maps(model: Any, x: Any, classes: Any = None, layer: Any = None) -> Array:
+def grad_cam_maps(
+    model: Any, x: Any, classes: Any = None, layer: Any = None, elementwise: bool = False
+) -> Array:
     """Grad-CAM (Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra 2017, eq. 1 and 2).
 
     Each map of the layer is weighted by the mean of the score's gradient over it; what remains of
     the sum above 0 speaks for the class. The score is that of the class before softmax.
+
+    The mean suits networks that end in global average pooling. Where a dense layer follows the
+    flattened maps, the gradient differs from place to place and its mean can cancel;
+    ``elementwise`` weighs each value by its own gradient: HiResCAM (Draelos, Carin 2020).
 
     Args:
         model: a built model that maps images to scores (n, classes).
@@ -48,6 +54,7 @@ def grad_cam_maps(model: Any, x: Any, classes: Any = None, layer: Any = None) ->
         classes: one for all images or one for each; None for those that the model predicts.
         layer: name, path, position or object of a layer that gives maps; None for the last
             convolution.
+        elementwise: HiResCAM.
 
     Returns:
         (n, height, width) of the layer's maps, at least 0.
@@ -70,7 +77,7 @@ def grad_cam_maps(model: Any, x: Any, classes: Any = None, layer: Any = None) ->
         maps = _maps_of(seen, layer).output
         score = ops.sum(logits("grad_cam", model, output) * wanted)
         gradient = images.trace.gradients(score, [maps])[0]
-        weights = ops.mean(gradient, axis=(1, 2), keepdims=True)
+        weights = gradient if elementwise else ops.mean(gradient, axis=(1, 2), keepdims=True)
         return ops.relu(ops.sum(weights * maps, axis=-1))
 
     found: Array = maps_of(images, one_hot(numbers, count, model.dtype))
@@ -83,6 +90,7 @@ def grad_cam(
     classes: Any = None,
     layer: Any = None,
     class_names: Sequence[str] | None = None,
+    elementwise: bool = False,
 ) -> Figure:
     """Draw images and, below each, Grad-CAM's heat laid over it.
 
@@ -99,5 +107,6 @@ def grad_cam(
     """
     images = images_for("grad_cam", model, x)
     numbers, _ = targets("grad_cam", model, images, classes)
-    maps = resized(grad_cam_maps(model, images, numbers, layer), images.shape[1:3])
-    return draw_heat(images, {"Grad-CAM": maps}, numbers, class_names, cmap="jet", over=True)
+    maps = grad_cam_maps(model, images, numbers, layer, elementwise)
+    heat = {"HiResCAM" if elementwise else "Grad-CAM": resized(maps, images.shape[1:3])}
+    return draw_heat(images, heat, numbers, class_names, cmap="jet", over=True)
