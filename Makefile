@@ -24,7 +24,7 @@ help:
 	@echo "make test     set up, then run the whole Python test suite"
 	@echo "make lint     ruff, clang-format and mypy --strict"
 	@echo "make cpp-test the C++ unit tests (needs GoogleTest)"
-	@echo "make bench    compare with the peers that are installed in $(VENV)"
+	@echo "make bench    every kernel: GFLOP/s, GB/s, share of what the machine can do"
 	@echo "make format   format Python and C++ in place"
 	@echo "make clean    remove $(VENV), build and caches"
 
@@ -51,7 +51,7 @@ cpp-test: $(VENV)/.tools
 	  && cmake --build --preset development && ctest --preset development'
 
 bench: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.compare $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.kernels $(BENCH_ARGS)
 
 setup: $(VENV)/.installed
 

@@ -3,6 +3,7 @@
 
 #include "bindings/bindings.h"
 #include "cnnfast/isa.h"
+#include "cnnfast/peaks.h"
 #include "cnnfast/threads.h"
 
 #if defined(__APPLE__)
@@ -89,6 +90,14 @@ void register_runtime(py::module_& m) {
   m.def("default_threads", &default_threads);
   m.def("build_info", &build_info);
   m.def("environment", &environment);
+  m.def(
+      "peaks",
+      [](double seconds) {
+        const py::gil_scoped_release release;
+        const Peaks found = measure_peaks(seconds);
+        return std::pair(found.flops, found.bytes);
+      },
+      py::arg("seconds"));
   m.def("label_range", &label_range, py::arg("labels"));
 }
 

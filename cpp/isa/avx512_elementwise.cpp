@@ -2,6 +2,7 @@
 #include "kernels/dropout.h"
 #include "kernels/elementwise_binary.h"
 #include "kernels/elementwise_unary.h"
+#include "kernels/peak.h"
 #include "kernels/reduce.h"
 #include "kernels/transpose.h"
 
@@ -13,6 +14,7 @@ void fill_elementwise(ElementwiseKernels& table) {
   fill_reduce(table);
   fill_transpose(table);
   fill_dropout(table);
+  fill_peak(table);
 }
 
 }  // namespace cnnfast::avx512

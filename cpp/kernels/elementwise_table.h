@@ -93,6 +93,10 @@ struct ElementwiseKernels {
   // element `begin`.
   void (*dropout)(const float* x, float* y, std::int64_t begin, std::int64_t end, DropoutKey key,
                   std::uint32_t threshold, float scale);
+
+  // For measuring: so many rounds of multiply_adds_flops operations each, all in registers.
+  float (*multiply_adds)(std::int64_t rounds);
+  double multiply_adds_flops;
 };
 
 }  // namespace cnnfast

@@ -1,0 +1,34 @@
+// The most multiply-adds that this ISA does in a second: sums that wait for nothing but themselves.
+#pragma once
+
+#include "kernels/elementwise_table.h"
+#include "kernels/vector.h"
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+// 12 chains hide the FMA's latency of 4 cycles at two a cycle.
+constexpr int kPeakSums = 12;
+
+float multiply_adds(int64_t rounds) {
+  vf chain[kPeakSums];
+  CNNFAST_UNROLL
+  for (int i = 0; i < kPeakSums; ++i) chain[i] = broadcast(static_cast<float>(i));
+  const vf factor = broadcast(0.999f), term = broadcast(1e-3f);
+  for (int64_t r = 0; r < rounds; ++r) {
+    CNNFAST_UNROLL
+    for (int i = 0; i < kPeakSums; ++i) chain[i] = chain[i] * factor + term;
+  }
+  vf all = {};
+  CNNFAST_UNROLL
+  for (int i = 0; i < kPeakSums; ++i) all += chain[i];
+  return cnnfast::CNNFAST_ISA::sum(all);
+}
+
+void fill_peak(ElementwiseKernels& table) {
+  table.multiply_adds = multiply_adds;
+  table.multiply_adds_flops = 2.0 * kPeakSums * kLanes;
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA
