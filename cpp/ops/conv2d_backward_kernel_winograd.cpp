@@ -21,7 +21,11 @@ WinogradPlan plan_sums(const Conv2dShape& s, const ConvKernels& kernels) {
   // The sums are read and written once per block of tiles; out of L2 that asks for many (CPU time
   // at 28 / 56 / 112 / 196 tiles: 512 channels at 28x28 94 / 98 / 95 / 62 ms, 256 at 14x14 31 / 33
   // / 31 / 22 ms; 64 at 56x56 18 / 26 / 27 / 29 ms).
-  const std::int64_t most = 144 * s.c * s.k > kSmallSums ? 196 : 28;
+  // AVX2 machines have less L2 (GFLOP/s of one Zen 3 core at 28 / 56 / 112 / 196: AlexNet's second
+  // layer 120 / 157 / 144 / 123, 512 channels at 28x28 142 / 168 / 173 / 174, 256 at 14x14 128 /
+  // 130 / 139 / 132).
+  const bool large = 144 * s.c * s.k > kSmallSums;
+  const std::int64_t most = kernels.lanes >= 16 ? (large ? 196 : 28) : (large ? 112 : 56);
   plan.pass.block_tiles = std::clamp<std::int64_t>(plan.tiles, 1, most);
   return plan;
 }
