@@ -90,3 +90,15 @@ def test_a_step_of_fit(steps, core_calls):
     fewer = core_calls(lambda: model.fit(x[:4], y[:4], batch_size=4, epochs=1, verbose=0))
     # What is not a step does not grow with the number of steps.
     assert len(others) == len([name for name in fewer if name != "run"])
+
+
+def test_a_step_of_fit_with_two_inputs_and_outputs(core_calls):
+    a, b = keras.Input((4,)), keras.Input((4,))
+    h = layers.Dense(4)(a) + layers.Dense(4)(b)
+    model = keras.Model([a, b], [layers.Dense(2)(h), layers.Dense(1)(h)])
+    model.compile("sgd", "mse", metrics=[["mae"], ["mae"]])
+    x = [np.ones((12, 4), np.float32)] * 2
+    y = [np.ones((12, 2), np.float32), np.ones((12, 1), np.float32)]
+    model.fit(x, y, batch_size=4, verbose=0)
+    calls = core_calls(lambda: model.fit(x, y, batch_size=4, verbose=0))
+    assert calls.count("run") == 3

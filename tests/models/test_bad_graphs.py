@@ -1,5 +1,7 @@
 """Bad graphs, bad layers, bad data for them: errors that name the layer and say what to do."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -179,3 +181,51 @@ def test_bad_targets_of_two(arguments, error, message):
 def test_bad_compile_of_two(arguments, message):
     with pytest.raises(ValueError, match=f"^Model 'net': {message}"):
         two_heads().compile("sgd", **arguments)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_descriptions_are_value_errors(seed):
+    a, b = inputs()
+    h = layers.Dense(4)(a) * np.array([1, 2, 3, 4], "float32") + layers.Dense(4)(b)
+    sound = keras.Model({"a": a, "b": b}, {"u": layers.Reshape((2, 2))(h), "v": h}).to_json()
+    strange = [None, -1, 3, 2**70, 1.5, "x", [], {}, [[1]], {"tensor": [9, 0]}, {"input": 5},
+               {"tuple": 3}, {"array": [1, [2]], "dtype": "float32"}, {"array": 1, "dtype": "O"}]  # fmt: skip
+    rng = np.random.default_rng(seed)
+    refused = 0
+    for _ in range(40):
+        damaged = json.loads(sound)
+        places = [place for place in _places(damaged) if place]
+        *path, last = places[rng.integers(len(places))]
+        inside = damaged
+        for key in path:
+            inside = inside[key]
+        inside[last] = strange[rng.integers(len(strange))]
+        try:
+            keras.models.model_from_json(json.dumps(damaged))
+        except ValueError:
+            refused += 1
+    assert refused > 20
+
+
+def _places(config, path=()):
+    yield path
+    if not isinstance(config, (dict, list)):
+        return
+    for key, value in config.items() if isinstance(config, dict) else enumerate(config):
+        yield from _places(value, (*path, key))
+
+
+def test_a_replaced_layer_is_used():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.head = layers.Dense(2)
+
+        def call(self, x):
+            return self.head(x)
+
+    model = Net()
+    assert model(A).shape == (5, 2)
+    model.head = layers.Dense(2, kernel_initializer="zeros", name="new")
+    np.testing.assert_array_equal(model(A), np.zeros((5, 2)))
+    assert [layer.name for layer in model.layers] == ["new"]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from cnnfast import _core, _resolve, _trace, metrics
 from cnnfast.callbacks.history import History
 from cnnfast.layers import holder
+from cnnfast.layers.layer import Layer
 from cnnfast.models.compiled import Compiled
 from cnnfast.models.feeding import (
     training_feed,
@@ -66,6 +67,11 @@ class Model(Network):
         self._quick: dict[Any, Any] = {}
         self.stop_training = False
         self.history: History | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if isinstance(value, Layer) and "_compiled" in self.__dict__:
+            self._forget_programs()  # call may now go through another layer
 
     # ---- configuration ------------------------------------------------------------------------
 
