@@ -7,10 +7,10 @@
 // percent that packing inside L2 costs.
 #pragma once
 
+#include "kernels/activate.h"
 #include "kernels/gemm_table.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/shuffle.h"
-#include "kernels/vector_math.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
@@ -22,22 +22,6 @@ constexpr int64_t kBlockColumns = 16 * kTileColumns;
 // Up to this many tiles of columns, packing rows of a costs more than it saves.
 constexpr int64_t kDirectTiles = 2;
 constexpr int64_t kFewStrips = 5, kFewSteps = 64;
-
-CNNFAST_INLINE vf activate(ActivationKind kind, float alpha, vf x) {
-  switch (kind) {
-    case ActivationKind::linear:
-      return x;
-    case ActivationKind::relu:
-      return max(broadcast(0.0f), x);
-    case ActivationKind::leaky_relu:
-      return select(x < 0.0f, x * alpha, x);
-    case ActivationKind::tanh:
-      return tanh(x);
-    case ActivationKind::sigmoid:
-      return sigmoid(x);
-  }
-  return x;
-}
 
 template <ActivationKind kKind>
 void finish_rows_as(float* c, int64_t c_row, int64_t rows, int64_t columns, const float* bias,

@@ -2,6 +2,7 @@
 #include <unordered_map>
 
 #include "ops/families.h"
+#include "ops/normalization.h"
 
 namespace cnnfast {
 
@@ -21,6 +22,9 @@ struct Registry {
     add_reduction_ops(ops);
     add_shape_ops(ops);
     add_dropout_ops(ops);
+    add_batch_norm_ops(ops);
+    add_group_norm_ops(ops);
+    add_local_response_ops(ops);
     add_loss_ops(ops);
     add_metric_ops(ops);
     add_optimizer_ops(ops);

@@ -450,6 +450,7 @@ CompiledPlan compile(const Graph& graph, const std::vector<ValueId>& outputs,
   mask_before_unpooling(program);
   drop_dead(program);
   fuse_activations(program);
+  mask_in_normalisation(program);
   drop_dead(program);
   place_updates(program);
   return Compiler(std::move(program), options).compile();

@@ -23,7 +23,9 @@ Attributes: TypeAlias = Mapping[str, "bool | int | float | str | Sequence[int]"]
 TensorType: TypeAlias = tuple[tuple[int, ...], str]
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
-_UPDATES = frozenset({"assign", "accumulate", "increment", "sgd_update", "adam_update"})
+_UPDATES = frozenset(
+    {"assign", "accumulate", "increment", "moving_average", "sgd_update", "adam_update"}
+)
 _EAGER_PLANS = 512  # plans of single ops kept for arrays of shapes seen before
 
 

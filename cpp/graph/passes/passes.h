@@ -32,9 +32,16 @@ Program differentiate(const Program& program);
 // not be kept. After differentiation.
 void mask_before_unpooling(Program& program);
 
-// conv2d/dense followed only by an activation -> the same with the activation as its epilogue.
-// After differentiation: gradients of activations use their output, so nothing else changes.
+// conv2d/dense/batch_norm followed only by an activation -> the same with the activation as its
+// epilogue. After differentiation: gradients of activations use their output, so nothing else
+// changes.
 void fuse_activations(Program& program);
+
+// batch_norm_backward(x, activation_backward(y, dy)), where y is the batch norm of x behind that
+// activation, becomes batch_norm_backward(x, dy) with the activation as an attribute: it finds
+// the mask again from x, so that neither y is read nor the masked gradient written. After
+// fuse_activations; what was activation_backward is dead.
+void mask_in_normalisation(Program& program);
 
 // transpose(transpose(x)) that cancel, and transposes of rank-preserving identity order.
 void cancel_transposes(Program& program);

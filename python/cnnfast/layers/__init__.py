@@ -9,6 +9,7 @@ from typing import Any
 
 from cnnfast import _resolve
 from cnnfast.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from cnnfast.layers.batch_normalization import BatchNormalization
 from cnnfast.layers.conv2d import Conv2D
 from cnnfast.layers.dense import Dense
 from cnnfast.layers.dropout import Dropout
@@ -27,6 +28,11 @@ from cnnfast.layers.pooling import (
 )
 from cnnfast.layers.rescaling import Rescaling
 from cnnfast.layers.reshaping import Flatten, Permute, Reshape, ZeroPadding2D
+from cnnfast.layers.sample_normalization import (
+    GroupNormalization,
+    LayerNormalization,
+    LocalResponseNormalization,
+)
 
 Convolution2D = Conv2D
 
@@ -37,6 +43,7 @@ __all__ = [
     "Average",
     "AveragePooling2D",
     "AvgPool2D",
+    "BatchNormalization",
     "Conv2D",
     "Convolution2D",
     "Dense",
@@ -46,10 +53,13 @@ __all__ = [
     "GlobalAvgPool2D",
     "GlobalMaxPool2D",
     "GlobalMaxPooling2D",
+    "GroupNormalization",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
+    "LocalResponseNormalization",
     "MaxPool2D",
     "MaxPooling2D",
     "Maximum",

@@ -58,6 +58,7 @@ from cnnfast.ops.loss import (
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
+from cnnfast.ops.normalization import batch_norm, batch_norm_backward, batch_normalization
 from cnnfast.ops.pooling import (
     average_pool,
     avg_pool2d,
@@ -67,6 +68,11 @@ from cnnfast.ops.pooling import (
     max_pool2d_backward,
 )
 from cnnfast.ops.reduction import argmax, max, mean, min, std, sum, var
+from cnnfast.ops.sample_normalization import (
+    group_norm,
+    layer_norm,
+    local_response_normalization,
+)
 from cnnfast.ops.shape import (
     broadcast_to,
     cast,
@@ -97,6 +103,9 @@ __all__ = [
     "average_pool",
     "avg_pool2d",
     "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_normalization",
     "binary_crossentropy",
     "broadcast_to",
     "cast",
@@ -121,9 +130,12 @@ __all__ = [
     "flatten",
     "greater",
     "greater_equal",
+    "group_norm",
+    "layer_norm",
     "leaky_relu",
     "less",
     "less_equal",
+    "local_response_normalization",
     "log",
     "log_softmax",
     "matmul",
