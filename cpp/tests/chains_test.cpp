@@ -13,7 +13,7 @@ StepSpec rows(std::int64_t count) {
 
 TEST(Chains, NeighboursOverTheSameRowsRunInPartsThatNest) {
   const StepSpec step = rows(128);
-  for (const int threads : {1, 2, 3}) {
+  for (const int threads : {1, 2, 4}) {
     const std::vector<Chain> chains =
         find_chains({{&step, 64 << 10, false}, {&step, 16 << 10, false}}, threads);
     ASSERT_EQ(chains.size(), 1u) << threads;
