@@ -89,7 +89,7 @@ def maximal_inputs(
         steps: of the ascent; one plan is made and run so many times.
         learning_rate: in units of the image for ``"adam"`` and ``"momentum"``.
         optimizer: ``"adam"`` or ``"momentum"``.
-        l2: penalty on the sum of squares; None for 1 (classes) or 0.3 (filters, whose patterns
+        l2: penalty on the sum of squares; None for 0.5 (classes) or 0.3 (filters, whose patterns
             fill the image).
         tv: penalty on the total variation, whose exponent is ``beta``: 1 keeps edges, 2 smooths.
         jitter: pixels that the image moves at random before each step.
@@ -113,7 +113,7 @@ def maximal_inputs(
     name = "activation_maximization"
     shape = sample_shape(name, model)
     if l2 is None:
-        l2 = 1.0 if layer is None else 0.3
+        l2 = 0.5 if layer is None else 0.3
     if None in shape:
         raise ValueError(f"{name}: {model.label} leaves the size of its images open: {shape}")
     for label, value, least in (
