@@ -49,6 +49,13 @@ def nested(k):
     return k.Model(z, k.layers.Dense(2)(middle(middle(z))))
 
 
+def normalised(k):
+    """Batch normalisation, called twice: its moving statistics follow both calls."""
+    a, b = k.Input((5,), name="a"), k.Input((5,), name="b")
+    tower = k.Sequential([k.Input((5,)), k.layers.Dense(4), k.layers.BatchNormalization()])
+    return k.Model([a, b], k.layers.Dense(1)(k.layers.Maximum()([tower(a), tower(b)])))
+
+
 def data(model, rng):
     shapes = model.input_shape
     if isinstance(shapes, dict):
@@ -74,7 +81,7 @@ def close(ours, theirs, rtol=1e-4, atol=1e-5):
         np.testing.assert_allclose(a, np.asarray(b), rtol=rtol, atol=atol)
 
 
-@pytest.mark.parametrize("make", [residual, siamese, two_heads, nested])
+@pytest.mark.parametrize("make", [residual, siamese, two_heads, nested, normalised])
 def test_layers_predictions_and_a_step(make, rng):
     theirs, ours, x = both(make, rng)
     kinds = [type(layer).__name__ for layer in ours.layers]
