@@ -20,7 +20,6 @@ def add_command(commands: Any) -> None:
         "explain",
         help="show what a model sees in a picture: feature maps, saliency, Grad-CAM, "
         "and what it would most like to see",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("model", type=Path, help="a model.safetensors that train has written")
     parser.add_argument("image", type=Path, metavar="IMAGE", help="a PNG or JPEG file")
@@ -34,9 +33,14 @@ def add_command(commands: Any) -> None:
         "--steps",
         type=_arguments.positive_int,
         default=256,
-        help="of the gradient ascent that draws each class",
+        help="of the gradient ascent that draws each class (default: %(default)s)",
     )
-    parser.add_argument("--out", type=Path, default=Path("runs/explain"), help="folder to write")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/explain"),
+        help="folder to write (default: %(default)s)",
+    )
     parser.set_defaults(run=run)
 
 
