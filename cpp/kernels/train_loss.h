@@ -133,5 +133,31 @@ void cross_entropy_backward(const CrossEntropy& e) {
   }
 }
 
+CNNFAST_INLINE vf binary_loss(vf x, vf t, bool from_logits) {
+  // max(z, 0) - t z + log(1 + e^-|z|): no two large numbers are subtracted where the loss is small.
+  if (from_logits) {
+    const vf zero = {};
+    return max(zero, x) - t * x + log1p_unit(exp(-abs(x)));
+  }
+  const vf p = clip(x);
+  return -t * log(p) - (1.0f - t) * log(1.0f - p);
+}
+CNNFAST_INLINE vf binary_slope(vf x, vf t, bool from_logits) {
+  if (from_logits) return sigmoid(x) - t;
+  const vf p = clip(x);
+  return select(p == x, (p - t) / (p * (1.0f - p)), x * 0.0f);
+}
+
+void binary_cross_entropy(const BinaryCrossEntropy& e) {
+  const float keep = 1.0f - e.smoothing, half = 0.5f * e.smoothing;
+  for_classes(e.size, [&](int64_t i, int n) __attribute__((always_inline)) {
+    const vf x = load_some(e.y_pred + i, n), t = load_some(e.y_true + i, n) * keep + half;
+    const vf y = e.dlosses != nullptr
+                     ? binary_slope(x, t, e.from_logits) * load_some(e.dlosses + i, n)
+                     : binary_loss(x, t, e.from_logits);
+    store_some(e.out + i, y, n);
+  });
+}
+
 }  // namespace
 }  // namespace cnnfast::CNNFAST_ISA

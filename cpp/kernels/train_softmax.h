@@ -66,5 +66,24 @@ void first_largest(const float* x, int64_t rows, int64_t classes, int32_t* index
   }
 }
 
+// Counts what is not at most the label's value: a NaN among the others stands above it, and a NaN
+// at the label is below all, itself too.
+void in_top_k(const float* x, const int64_t* labels, int64_t rows, int64_t classes, int64_t k,
+              float* hits) {
+  for (int64_t r = 0; r < rows; ++r, x += classes) {
+    hits[r] = 0.0f;
+    if (labels[r] < 0 || labels[r] >= classes) continue;
+    const float value = x[labels[r]];
+    vi above = {};
+    for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+      const vf v = first_lanes(load_some(x + c, n), broadcast(kMinusInfinity), n);
+      above += ~(v <= value) & (lane_numbers() < n);
+    });
+    int64_t count = 0;
+    for (int l = 0; l < kLanes; ++l) count -= above[l];
+    hits[r] = count < k ? 1.0f : 0.0f;
+  }
+}
+
 }  // namespace
 }  // namespace cnnfast::CNNFAST_ISA

@@ -32,7 +32,8 @@ void sgd(const SgdStep& u) {
     sgd_as<true, false>(u);
 }
 
-void adam(const AdamStep& u) {
+template <bool kLargest>
+void adam_as(const AdamStep& u) {
   const float keep = 1.0f - u.decay;
   for_classes(u.size, [&](int64_t i, int n) __attribute__((always_inline)) {
     const vf g = load_some(u.g + i, n);
@@ -41,8 +42,70 @@ void adam(const AdamStep& u) {
     v += (g * g - v) * u.one_minus_beta2;
     store_some(u.m + i, m, n);
     store_some(u.v + i, v, n);
+    if constexpr (kLargest) {
+      // A NaN in v comes through.
+      v = max(v, load_some(u.v_largest + i, n));
+      store_some(u.v_largest + i, v, n);
+    }
     const vf w = load_some(u.w + i, n) * keep;
     store_some(u.w + i, w - m * u.step_size / (sqrt(v) + u.epsilon), n);
+  });
+}
+
+void adam(const AdamStep& u) {
+  if (u.v_largest != nullptr)
+    adam_as<true>(u);
+  else
+    adam_as<false>(u);
+}
+
+template <bool kCentred, bool kMomentum>
+void rmsprop_as(const RmspropStep& u) {
+  const float keep = 1.0f - u.decay;
+  for_classes(u.size, [&](int64_t i, int n) __attribute__((always_inline)) {
+    const vf g = load_some(u.g + i, n);
+    const vf v = load_some(u.velocity + i, n) * u.rho + g * g * u.one_minus_rho;
+    store_some(u.velocity + i, v, n);
+    vf square = v + u.epsilon;
+    if constexpr (kCentred) {
+      const vf a = load_some(u.average + i, n) * u.rho + g * u.one_minus_rho;
+      store_some(u.average + i, a, n);
+      square -= a * a;
+    }
+    vf step = g * u.lr / sqrt(square);
+    if constexpr (kMomentum) {
+      step += load_some(u.momentum_buffer + i, n) * u.momentum;
+      store_some(u.momentum_buffer + i, step, n);
+    }
+    store_some(u.w + i, load_some(u.w + i, n) * keep - step, n);
+  });
+}
+
+void rmsprop(const RmspropStep& u) {
+  const bool centred = u.average != nullptr, momentum = u.momentum_buffer != nullptr;
+  if (centred)
+    momentum ? rmsprop_as<true, true>(u) : rmsprop_as<true, false>(u);
+  else
+    momentum ? rmsprop_as<false, true>(u) : rmsprop_as<false, false>(u);
+}
+
+void adagrad(const AdagradStep& u) {
+  const float keep = 1.0f - u.decay;
+  for_classes(u.size, [&](int64_t i, int n) __attribute__((always_inline)) {
+    const vf g = load_some(u.g + i, n);
+    const vf a = load_some(u.accumulator + i, n) + g * g;
+    store_some(u.accumulator + i, a, n);
+    const vf w = load_some(u.w + i, n) * keep;
+    store_some(u.w + i, w - g * u.lr / sqrt(a + u.epsilon), n);
+  });
+}
+
+void ema(const EmaStep& u) {
+  for_classes(u.size, [&](int64_t i, int n) __attribute__((always_inline)) {
+    const vf w = load_some(u.w + i, n) * u.one_minus_momentum;
+    const vf average = load_some(u.average + i, n) * u.momentum + w;
+    store_some(u.average + i, average, n);
+    if (u.overwrite) store_some(u.w + i, average, n);
   });
 }
 

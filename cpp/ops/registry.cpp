@@ -26,8 +26,10 @@ struct Registry {
     add_group_norm_ops(ops);
     add_local_response_ops(ops);
     add_loss_ops(ops);
+    add_binary_loss_ops(ops);
     add_metric_ops(ops);
     add_optimizer_ops(ops);
+    add_schedule_ops(ops);
     add_gradients_op(ops);
     for (const auto& op : ops) {
       pointers.push_back(op.get());

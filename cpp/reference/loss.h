@@ -107,4 +107,29 @@ void sparse_categorical_crossentropy_backward(const T* y_pred, const Label* labe
   }
 }
 
+// One loss for every value; probabilities are clipped to [1e-7, 1 - 1e-7].
+template <class T>
+void binary_crossentropy(const T* y_pred, const T* y_true, T* losses, std::int64_t size,
+                         bool from_logits, T smoothing) {
+  for (std::int64_t i = 0; i < size; ++i) {
+    const T x = y_pred[i], t = y_true[i] * (T(1) - smoothing) + smoothing / T(2);
+    const T p = clip_probability(x);
+    losses[i] = from_logits ? (x > 0 ? x : x * T(0)) - t * x + std::log1p(std::exp(-std::abs(x)))
+                            : -t * std::log(p) - (T(1) - t) * std::log1p(-p);
+  }
+}
+
+template <class T>
+void binary_crossentropy_backward(const T* y_pred, const T* y_true, const T* dlosses, T* dx,
+                                  std::int64_t size, bool from_logits, T smoothing) {
+  for (std::int64_t i = 0; i < size; ++i) {
+    const T x = y_pred[i], t = y_true[i] * (T(1) - smoothing) + smoothing / T(2);
+    const T p = from_logits ? T(1) / (T(1) + std::exp(-x)) : clip_probability(x);
+    if (from_logits)
+      dx[i] = dlosses[i] * (p - t);
+    else
+      dx[i] = dlosses[i] * (p == x ? (p - t) / (p * (T(1) - p)) : T(0) * x);
+  }
+}
+
 }  // namespace cnnfast::reference

@@ -28,4 +28,19 @@ void sparse_categorical_accuracy(const T* y_pred, const Label* labels, T* hits, 
     hits[r] = T(first_largest(y_pred, classes) == static_cast<std::int64_t>(labels[r]) ? 1 : 0);
 }
 
+// Fewer than k of the row stand above the value at the label: ties count as hits. A NaN stands
+// above everything, so a label whose value is NaN is a miss.
+template <class T, class Label>
+void in_top_k(const T* y_pred, const Label* labels, T* hits, std::int64_t rows,
+              std::int64_t classes, std::int64_t k) {
+  for (std::int64_t r = 0; r < rows; ++r, y_pred += classes) {
+    const std::int64_t label = static_cast<std::int64_t>(labels[r]);
+    hits[r] = 0;
+    if (label < 0 || label >= classes) continue;
+    std::int64_t above = 0;
+    for (std::int64_t c = 0; c < classes; ++c) above += y_pred[c] <= y_pred[label] ? 0 : 1;
+    hits[r] = T(above < k ? 1 : 0);
+  }
+}
+
 }  // namespace cnnfast::reference

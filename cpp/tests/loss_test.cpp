@@ -142,6 +142,53 @@ TEST_P(LossTest, Accuracy) {
   }
 }
 
+TEST_P(LossTest, BinaryCrossentropy) {
+  auto truths = random_floats(rows * classes, 3);
+  for (float& t : truths) t = t > 0 ? 1.0f : 0.0f;
+  const Operand y_true = operand({rows, classes}, truths), d = random_operand({rows, classes}, 6);
+  const auto td = doubles(truths), dd = doubles(d.values<float>());
+  auto shares = random_floats(rows * classes, 8);
+  for (float& p : shares) p = 1 / (1 + std::exp(-p));
+  for (const bool from_logits : {true, false})
+    for (const double smoothing : {0.0, 0.2}) {
+      const Operand x = from_logits ? logits() : operand({rows, classes}, shares);
+      const auto xd = doubles(x.values<float>());
+      std::vector<double> losses(size), dx(size);
+      reference::binary_crossentropy(xd.data(), td.data(), losses.data(), rows * classes,
+                                     from_logits, smoothing);
+      reference::binary_crossentropy_backward(xd.data(), td.data(), dd.data(), dx.data(),
+                                              rows * classes, from_logits, smoothing);
+      const Attributes a{{"from_logits", from_logits}, {"label_smoothing", smoothing}};
+      for (const Isa isa : supported_isas()) {
+        const auto got = run_op("binary_crossentropy", a, {x, y_true}, isa, 2);
+        EXPECT_EQ(got.implementation, "vector");
+        expect_close(got.outputs[0].values<float>(), losses, 1, "losses " + a.str());
+        expect_close(run_op("binary_crossentropy_backward", a, {x, y_true, d}, isa, 2)
+                         .outputs[0]
+                         .values<float>(),
+                     dx, 10, "dx " + a.str());
+      }
+    }
+}
+
+TEST_P(LossTest, InTopK) {
+  auto v = random_floats(rows * classes, 1);
+  for (float& each : v) each = std::round(each * 2);  // ties
+  for (std::size_t i = 0; i < v.size(); i += 37) v[i] = NAN;
+  const Operand x = operand({rows, classes}, v);
+  auto wanted = labels().values<std::int32_t>();
+  const Operand y_true = operand({rows}, wanted);
+  for (const std::int64_t k : {1, 2, 5}) {
+    std::vector<float> hits(static_cast<std::size_t>(rows));
+    reference::in_top_k(v.data(), wanted.data(), hits.data(), rows, classes, std::min(k, classes));
+    for (const Isa isa : supported_isas()) {
+      const auto got = run_op("in_top_k", {{"k", k}}, {x, y_true}, isa, 2);
+      EXPECT_EQ(got.implementation, "vector");
+      EXPECT_EQ(got.outputs[0].values<float>(), hits) << k;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, LossTest,
                          ::testing::Values(RowsCase{0, 3}, RowsCase{1, 1}, RowsCase{9, 2},
                                            RowsCase{130, 10}, RowsCase{17, 16}, RowsCase{21, 37},
