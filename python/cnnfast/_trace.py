@@ -24,7 +24,8 @@ TensorType: TypeAlias = tuple[tuple[int, ...], str]
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
 _UPDATES = frozenset(
-    {"assign", "accumulate", "increment", "moving_average", "sgd_update", "adam_update"}
+    {"assign", "accumulate", "increment", "moving_average", "accumulate_gradient", "ema_update"}
+    | {f"{name}_update" for name in ("sgd", "adam", "rmsprop", "adagrad")}
 )
 _EAGER_PLANS = 512  # plans of single ops kept for arrays of shapes seen before
 

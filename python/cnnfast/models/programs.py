@@ -165,7 +165,8 @@ def _trace_step(
     totals: list[Any] = []
     if training and trainable:
         with _trace.scope("optimizer"):
-            gradients = trace.gradients(losses[0], trainable)
+            loss = compiled.optimizer.scale_loss(losses[0])
+            gradients = trace.gradients(loss, trainable)
             compiled.optimizer.trace_updates(trace, gradients, trainable)
     if training:
         for layer in model.flatten_layers():

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from cnnfast import _trace
-from cnnfast.optimizers.optimizer import Optimizer, in_range
+from cnnfast.optimizers._arguments import in_range
+from cnnfast.optimizers.optimizer import Optimizer
+
+_BELOW_ONE = 1.0 - 2**-24
 
 
 class Adam(Optimizer):
@@ -17,8 +20,8 @@ class Adam(Optimizer):
         learning_rate: 0.001.
         beta_1, beta_2: how much of the running means is kept a step, 0 <= beta < 1.
         epsilon: keeps the division finite.
-        amsgrad: not supported.
-        weight_decay: see :class:`Optimizer`.
+        amsgrad: divide by the largest v so far (Reddi, Kale and Kumar, 2018).
+        weight_decay, clipnorm ... name: see :class:`Optimizer`.
 
     >>> from cnnfast.optimizers import Adam
     >>> adam = Adam()
@@ -29,37 +32,58 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Any = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
         weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str = "adam",
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, name, **kwargs)
-        if amsgrad:
-            raise ValueError(f"{type(self).__name__}: amsgrad is not supported")
-        self.beta_1 = in_range(self, "beta_1", beta_1, 0.0, 1.0 - 2**-24)
-        self.beta_2 = in_range(self, "beta_2", beta_2, 0.0, 1.0 - 2**-24)
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
+        self.beta_1 = in_range(self, "beta_1", beta_1, 0.0, _BELOW_ONE)
+        self.beta_2 = in_range(self, "beta_2", beta_2, 0.0, _BELOW_ONE)
         self.epsilon = in_range(self, "epsilon", epsilon, 0.0, 1.0)
+        self.amsgrad = bool(amsgrad)
 
     def add_slots(self, weight: _trace.Variable) -> dict[str, _trace.Variable]:
-        return {
-            "momentum": self.zeros_like(weight, "momentum"),
-            "velocity": self.zeros_like(weight, "velocity"),
-        }
+        names = ("momentum", "velocity", *(("velocity_hat",) if self.amsgrad else ()))
+        return {name: self.zeros_like(weight, name) for name in names}
 
     def update(self, weight: _trace.Variable, gradient: Any, rate: Any, slots: Any) -> None:
-        _trace.apply(
+        moments = [slots["momentum"], slots["velocity"]]
+        largest = [slots["velocity_hat"]] if self.amsgrad else []
+        self.apply_op(
             "adam_update",
-            [weight, gradient, rate, slots["momentum"], slots["velocity"], self.iterations],
+            [weight, gradient, rate, *moments, self.iterations, *largest],
             {
                 "beta1": self.beta_1,
                 "beta2": self.beta_2,
                 "epsilon": self.epsilon,
-                "weight_decay": self.weight_decay or 0.0,
+                "amsgrad": self.amsgrad,
+                "weight_decay": self.decay_of(weight),
             },
         )
 
@@ -69,6 +93,7 @@ class Adam(Optimizer):
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
+            "amsgrad": self.amsgrad,
         }
 
 
@@ -77,15 +102,38 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Any = 0.001,
         weight_decay: float = 0.004,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str = "adamw",
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, name, **kwargs
+            learning_rate,
+            beta_1,
+            beta_2,
+            epsilon,
+            amsgrad,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cnnfast import _trace
-from cnnfast.optimizers.optimizer import Optimizer, in_range
+from cnnfast.optimizers._arguments import in_range
+from cnnfast.optimizers.optimizer import Optimizer
 
 
 class SGD(Optimizer):
@@ -16,7 +17,7 @@ class SGD(Optimizer):
         momentum: 0 <= momentum <= 1; 0 keeps no velocity.
         nesterov: ``weight += momentum * velocity - rate * gradient`` instead (Sutskever et al.,
             2013).
-        weight_decay: see :class:`Optimizer`.
+        weight_decay, clipnorm ... name: see :class:`Optimizer`.
 
     >>> from cnnfast.optimizers import SGD
     >>> SGD(0.1, momentum=0.9).momentum
@@ -25,14 +26,35 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.01,
+        learning_rate: Any = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str = "SGD",
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, name, **kwargs)
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         self.momentum = in_range(self, "momentum", momentum, 0.0, 1.0)
         self.nesterov = bool(nesterov)
 
@@ -40,13 +62,13 @@ class SGD(Optimizer):
         return {"velocity": self.zeros_like(weight, "velocity")} if self.momentum else {}
 
     def update(self, weight: _trace.Variable, gradient: Any, rate: Any, slots: Any) -> None:
-        _trace.apply(
+        self.apply_op(
             "sgd_update",
             [weight, gradient, rate, *slots.values()],
             {
                 "momentum": self.momentum,
                 "nesterov": self.nesterov,
-                "weight_decay": self.weight_decay or 0.0,
+                "weight_decay": self.decay_of(weight),
             },
         )
 
