@@ -30,6 +30,8 @@ def shown(logs: Mapping[str, Any]) -> str:
 
 
 def _figure(value: Any) -> str:
+    if getattr(value, "ndim", 0):
+        return "[" + ", ".join(_figure(one) for one in value.reshape(-1)[:10]) + "]"
     number = float(value)
     if math.isfinite(number) and number != 0 and not 1e-3 <= abs(number) < 1e6:
         return f"{number:.4e}"

@@ -67,6 +67,7 @@ from cnnfast.ops.pooling import (
     max_pool2d,
     max_pool2d_backward,
 )
+from cnnfast.ops.ranking import in_top_k
 from cnnfast.ops.reduction import argmax, max, mean, min, std, sum, var
 from cnnfast.ops.sample_normalization import (
     group_norm,
@@ -131,6 +132,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "group_norm",
+    "in_top_k",
     "layer_norm",
     "leaky_relu",
     "less",

@@ -11,10 +11,6 @@ from cnnfast import _core
 from cnnfast._trace import apply
 from cnnfast.ops import _arguments as arguments
 from cnnfast.ops._arguments import Node, Result, Value
-from cnnfast.ops.arithmetic import clip
-
-#: Keras' epsilon: probabilities are kept this far from 0 and 1 before their logarithm.
-EPSILON = 1e-7
 
 
 def categorical_crossentropy(
@@ -108,27 +104,8 @@ def binary_crossentropy(
     logits = arguments.boolean(op, "from_logits", from_logits)
     smoothing = _share(op, label_smoothing)
     truth, predicted = _same_shape(op, y_true, y_pred)
-    kind = arguments.dtype_of(predicted)
-    if smoothing:
-        truth = apply("multiply", [truth, np.asarray(1 - smoothing, kind)])[0]
-        truth = apply("add", [truth, np.asarray(smoothing / 2, kind)])[0]
-    if logits:
-        # log(1 + e^z) - y z: softplus does not overflow, and its gradient is sigmoid(z) - y.
-        return apply(
-            "subtract",
-            [apply("softplus", [predicted])[0], apply("multiply", [truth, predicted])[0]],
-        )[0]
-    p = clip(predicted, EPSILON, 1 - EPSILON)
-    one = np.asarray(1, kind)
-    yes = apply("multiply", [truth, apply("log", [p])[0]])[0]
-    no = apply(
-        "multiply",
-        [
-            apply("subtract", [one, truth])[0],
-            apply("log", [apply("subtract", [one, p])[0]])[0],
-        ],
-    )[0]
-    return apply("negative", [apply("add", [yes, no])[0]])[0]
+    attributes = {"from_logits": logits, "label_smoothing": smoothing}
+    return apply(op, [predicted, truth], attributes)[0]
 
 
 def mean_squared_error(y_true: Value, y_pred: Value) -> Result:
@@ -196,7 +173,7 @@ def _classes_last(op: str, name: str, x: Node, axis: int) -> Node:
 
 
 def _labels(op: str, y_true: Value, predicted: Node) -> Node:
-    labels = _integers(op, y_true)
+    labels = integer_labels(op, y_true)
     shape = tuple(labels.shape)
     if len(shape) == len(predicted.shape) and shape and shape[-1] == 1:
         known = [-1 if size is None else int(size) for size in shape[:-1]]
@@ -212,7 +189,8 @@ def _labels(op: str, y_true: Value, predicted: Node) -> Node:
     return labels
 
 
-def _integers(op: str, y_true: Value) -> Node:
+def integer_labels(op: str, y_true: Value) -> Node:
+    """Labels as uint8, int32 or int64; TypeError for anything but integers."""
     array = y_true
     if isinstance(y_true, (np.ndarray, np.generic, list, tuple, int)):
         array = np.asarray(y_true)

@@ -66,6 +66,8 @@ def training_curves(history: Any, title: str | None = None) -> Figure:
     if "acc" in names and "accuracy" in names:
         names.remove("acc")
     names = [n for n in names if n not in ("lr", "learning_rate")]
+    # Figures that are arrays, one value a class, have no curve.
+    names = [n for n in names if not getattr((values.get(n) or values[f"val_{n}"])[0], "ndim", 0)]
     if not names:
         raise ValueError("training_curves: the history is empty; train at least one epoch")
     figure = new_figure(4.6 * len(names), 3.4)
