@@ -125,6 +125,24 @@ def test_early_stopping_restores_the_best(model, data):
     np.testing.assert_array_equal(model.get_weights()[0], kept[1][0])
 
 
+def test_early_stopping_as_keras_counts(model, data):
+    """Baseline, the first epochs left out, and the weights of the best epoch at the end of all."""
+    figures = [0.1, 5.0, 4.0, 3.0, 2.0, 1.0]
+    stop = callbacks.EarlyStopping(patience=2, start_from_epoch=1, baseline=3.5,
+                                   restore_best_weights=True)  # fmt: skip
+    kept = []
+    keep = callbacks.LambdaCallback(on_epoch_end=lambda e, logs: kept.append(model.get_weights()))
+    history = model.fit(*data, epochs=6, verbose=0, callbacks=[Figures(figures), keep, stop])
+    # Better each time, but not than the baseline until epoch 3: that never stops it.
+    assert history.epoch == [0, 1, 2, 3, 4, 5] and stop.best == 1.0
+    np.testing.assert_array_equal(model.get_weights()[0], kept[5][0])
+    worse = callbacks.EarlyStopping(patience=1, min_delta=0.5)
+    history = model.fit(
+        *data, epochs=6, verbose=0, callbacks=[Figures([3, 2.9, 1, 1, 1, 1]), worse]
+    )
+    assert history.epoch == [0, 1] and worse.best == 3
+
+
 def test_early_stopping_modes(model, data):
     history = model.fit(*data, epochs=6, verbose=0, callbacks=[
         Figures([0.5, 0.6, 0.6, 0.7, 0.8, 0.9], "val_accuracy"),
@@ -152,6 +170,17 @@ def test_model_checkpoint(model, data, tmp_path):
         callbacks.ModelCheckpoint(weights, save_weights_only=True, save_freq=3)
     ])  # fmt: skip
     assert [p.name for p in tmp_path.glob("w*")] == ["w-2.safetensors"]
+    threshold = callbacks.ModelCheckpoint(
+        str(tmp_path / "b-{epoch}-{batch:03d}.safetensors"), "loss", save_best_only=True,
+        save_freq=1, initial_value_threshold=-1.0,
+    )  # fmt: skip
+    model.fit(*data, 5, verbose=0, callbacks=[threshold])
+    assert not list(tmp_path.glob("b-*"))
+    threshold.best = float("inf")
+    model.fit(*data, 5, verbose=0, callbacks=[threshold])
+    assert (tmp_path / "b-1-001.safetensors").exists()
+    with pytest.raises(ValueError, match="save_freq must be at least 1"):
+        callbacks.ModelCheckpoint("m.safetensors", save_freq=0)
     with pytest.raises(ValueError, match=r'write ModelCheckpoint\("best.safetensors"\)'):
         callbacks.ModelCheckpoint("best.keras")
 
@@ -183,6 +212,15 @@ def test_reduce_lr_on_plateau(model, data):
         callbacks.ReduceLROnPlateau(factor=0.1, patience=2, min_lr=0.001),
     ])  # fmt: skip
     assert model.optimizer.learning_rate == pytest.approx(0.001)
+    model.optimizer.learning_rate = 1.0
+    seen = []
+    model.fit(*data, epochs=7, verbose=0, callbacks=[
+        Figures([1.0] * 7),
+        callbacks.ReduceLROnPlateau(factor=0.5, patience=1, cooldown=2),
+        callbacks.LambdaCallback(on_epoch_end=lambda e, logs: seen.append(logs["learning_rate"])),
+    ])  # fmt: skip
+    # Halved after epoch 1; epochs 2 and 3 cool down, 3 counts again.
+    assert seen == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.125]
     with pytest.raises(ValueError, match="factor must be below 1"):
         callbacks.ReduceLROnPlateau(factor=2)
 

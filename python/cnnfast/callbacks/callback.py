@@ -33,6 +33,17 @@ class Callback:
         self.model: Any = None
         self.params: dict[str, Any] = {}
 
+    #: Called behind all others, the history too: for callbacks that keep what the others did.
+    runs_last = False
+
+    def state(self) -> dict[str, Any]:
+        """What ``set_state`` takes back when an interrupted training goes on: numbers, strings,
+        arrays, lists and dicts of them."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on from there; called behind ``on_train_begin``."""
+
     def set_model(self, model: Model) -> None:
         """Called before training."""
         self.model = model
@@ -110,7 +121,9 @@ class CallbackList:
             callbacks = []
         if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
             callbacks = [callbacks]
-        self.callbacks: list[Any] = list(callbacks)
+        self.callbacks: list[Any] = sorted(
+            callbacks, key=lambda callback: bool(getattr(callback, "runs_last", False))
+        )
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 hint = "; call it: write (...) behind it" if isinstance(callback, type) else ""

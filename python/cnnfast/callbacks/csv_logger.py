@@ -42,7 +42,8 @@ class CSVLogger(Callback):
             self._keys = sorted(figures)
             if self._header:
                 writer.writerow(["epoch", *self._keys])
-        writer.writerow([epoch, *(figures.get(key, "NA") for key in self._keys)])
+        row = (figures.get(key, "NA") for key in self._keys)
+        writer.writerow([epoch, *(one.tolist() if hasattr(one, "tolist") else one for one in row)])
         self._file.flush()
 
     def on_train_end(self, logs: Logs = None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cnnfast.callbacks.callback import Logs
 from cnnfast.callbacks.monitoring import Monitor
 
@@ -44,7 +46,7 @@ class EarlyStopping(Monitor):
         self.stopped_epoch = 0
         self.best = self.worst
         self.best_epoch = 0
-        self.best_weights = None
+        self.best_weights: Any = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._begin()
@@ -68,6 +70,20 @@ class EarlyStopping(Monitor):
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "wait": self.wait,
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "stopped_epoch": self.stopped_epoch,
+            "best_weights": self.best_weights,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.wait, self.best = state["wait"], state["best"]
+        self.best_epoch, self.stopped_epoch = state["best_epoch"], state["stopped_epoch"]
+        self.best_weights = state["best_weights"]
 
     def on_train_end(self, logs: Logs = None) -> None:
         if self.stopped_epoch > 0 and self.verbose:

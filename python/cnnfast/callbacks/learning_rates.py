@@ -88,6 +88,13 @@ class ReduceLROnPlateau(Monitor):
     def on_train_begin(self, logs: Logs = None) -> None:
         self._begin()
 
+    def state(self) -> dict[str, Any]:
+        return {"best": self.best, "wait": self.wait, "cooldown": self.cooldown_counter}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.best, self.wait = state["best"], state["wait"]
+        self.cooldown_counter = state["cooldown"]
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         optimizer = self.model.optimizer
         if logs is not None:

@@ -14,7 +14,8 @@ class ModelCheckpoint(Monitor):
     """Writes the model, or its weights, after epochs or batches.
 
     Args:
-        filepath: may hold ``{epoch:02d}``, ``{val_loss:.3f}`` and other figures.
+        filepath: may hold ``{epoch:02d}``, ``{val_loss:.3f}`` and other figures; ``{batch}`` where
+            batches are counted.
         monitor: the figure that ``save_best_only`` watches.
         verbose: 1 says what was written.
         save_best_only: only when the figure improves.
@@ -47,6 +48,8 @@ class ModelCheckpoint(Monitor):
                 f"ModelCheckpoint: save_freq must be 'epoch' or a number of batches, "
                 f"got {save_freq!r}"
             )
+        if save_freq != "epoch" and save_freq < 1:
+            raise ValueError(f"ModelCheckpoint: save_freq must be at least 1, got {save_freq}")
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
@@ -54,6 +57,13 @@ class ModelCheckpoint(Monitor):
         self.best = self.worst if initial_value_threshold is None else initial_value_threshold
         self._epoch = 0
         self._batches = 0
+        self._batch: int | None = None
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self.best, "batches": self._batches}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.best, self._batches = state["best"], state["batches"]
 
     def wants(self, hook: str) -> bool:
         if hook == "on_train_batch_end":
@@ -66,6 +76,7 @@ class ModelCheckpoint(Monitor):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         if self.save_freq == "epoch":
             return
+        self._batch = batch
         self._batches += 1
         if self._batches % self.save_freq == 0:
             self._save(logs)
@@ -78,9 +89,11 @@ class ModelCheckpoint(Monitor):
     def _save(self, logs: Logs) -> None:
         if self.save_best_only:
             figure = self.figure(logs)
-            if figure is None or not self.better(figure, self.best):
-                return
-            self.best = figure
+            # Where there is no such figure, Keras warns and saves.
+            if figure is not None:
+                if not self.better(figure, self.best):
+                    return
+                self.best = figure
         path = self._path(logs)
         folder = os.path.dirname(path)
         if folder:
@@ -95,6 +108,8 @@ class ModelCheckpoint(Monitor):
     def _path(self, logs: Logs) -> str:
         figures: Figures[Any] = Figures(logs or {})
         figures["epoch"] = self._epoch + 1
+        if self._batch is not None:
+            figures.setdefault("batch", self._batch + 1)
         try:
             return self.filepath.format_map(figures)
         except (KeyError, ValueError, IndexError) as error:

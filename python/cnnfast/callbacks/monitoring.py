@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnfast.callbacks.callback import Callback, Logs
+
+if TYPE_CHECKING:
+    from cnnfast.models.model import Model
 
 # Figures that are better when larger; everything else is better when smaller.
 _LARGER = ("acc", "auc", "precision", "recall", "f1", "top_k")
@@ -29,11 +32,26 @@ class Monitor(Callback):
             raise ValueError(
                 f"{type(self).__name__}: mode must be 'auto', 'min' or 'max', got {mode!r}"
             )
+        self._mode_by_metric = mode == "auto"
         if mode == "auto":
             mode = "max" if any(part in monitor for part in _LARGER) else "min"
         self.monitor = monitor
         self.mode = mode
+        self.best: Any = None
         self.min_delta = abs(float(min_delta))
+
+    def set_model(self, model: Model) -> None:
+        super().set_model(model)
+        if self._mode_by_metric:  # a metric that was given a name of one's own knows better
+            for metric in model.metrics:
+                if self.monitor.removeprefix("val_") == metric.name and metric.larger_is_better:
+                    self._become("max")
+
+    def _become(self, mode: str) -> None:
+        if mode != self.mode:
+            worst, self.mode = self.worst, mode
+            if getattr(self, "best", None) == worst:
+                self.best = self.worst
 
     @property
     def worst(self) -> float:
@@ -54,5 +72,10 @@ class Monitor(Callback):
             warnings.warn(
                 f"{type(self).__name__}: there is no {self.monitor!r} to watch; there are {known}",
                 stacklevel=2,
+            )
+        elif getattr(found, "ndim", 0):
+            raise ValueError(
+                f"{type(self).__name__}: {self.monitor!r} is an array of shape {found.shape}, one "
+                "number is needed; give the metric an average, e.g. F1Score(average='macro')"
             )
         return found

@@ -225,6 +225,20 @@ class Meter:
         for variable, zero in zip(self._variables, self._zeros, strict=True):
             variable.core.assign(zero)
 
+    def state(self) -> dict[str, Any]:
+        """What :meth:`restore` takes back, after everything was drained."""
+        return {
+            "loss": list(self._loss),
+            "samples": self._samples,
+            "sums": [s.copy() for s in self._sums],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on within an epoch."""
+        self.reset()
+        self._loss, self._samples = [float(x) for x in state["loss"]], int(state["samples"])
+        self._sums = [np.array(one, np.float64) for one in state["sums"]]
+
     def drain(self, steps: int, batch: int) -> None:
         """Takes out what ``steps`` steps of ``batch`` samples added: losses weigh by samples."""
         if steps == 0:
@@ -249,9 +263,29 @@ class HostMeter:
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
         self._weighted: tuple[bool, ...] = ()
+        self.reset()
+
+    def reset(self) -> None:
+        """Starts an epoch."""
         self._loss: list[float] = []
         self._sums: list[Array] | None = None
         self._samples = 0
+
+    def state(self) -> dict[str, Any]:
+        """What :meth:`restore` takes back."""
+        sums = [one.copy() for one in self._sums or []]
+        return {
+            "loss": list(self._loss),
+            "samples": self._samples,
+            "weighted": self._weighted,
+            "sums": sums,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on within an epoch."""
+        self._loss, self._samples = [float(x) for x in state["loss"]], int(state["samples"])
+        self._weighted = tuple(bool(one) for one in state["weighted"])
+        self._sums = [np.array(one, np.float64) for one in state["sums"]]
 
     def add(self, outputs: Sequence[Array], feed: Feed) -> None:
         """Adds one batch."""

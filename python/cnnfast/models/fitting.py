@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,10 +96,15 @@ def fit(model: Model, x: Any, y: Any, a: FitArguments) -> History:
         {"epochs": epochs, "steps": runner.steps, "verbose": verbose},
     )
     model.stop_training = False
+    runner.callbacks = hooks.callbacks
+    model._runner = runner  # callbacks.BackupAndRestore reads and sets where it stands
     hooks("on_train_begin")
+    first = max(first, runner.first_epoch)
     logs: Figures[Any] = Figures()
     try:
         for epoch in range(first, epochs):
+            if model.stop_training:  # resumed behind the epoch that ended training
+                break
             hooks("on_epoch_begin", epoch, {})
             bar = make_bar(verbose, runner.steps, f"Epoch {epoch + 1}/{epochs}")
             try:
@@ -113,13 +118,55 @@ def fit(model: Model, x: Any, y: Any, a: FitArguments) -> History:
             hooks("on_epoch_end", epoch, logs)
             if model.stop_training:
                 break
+        if first < epochs:
+            compiled.optimizer.finalize_variable_values(model.trainable_weights)
     finally:
         # After an interrupt too: files are closed, best weights restored.
+        model._runner = None
         hooks("on_train_end", logs)
     return history
 
 
-class _Arrays:
+class _Place:
+    """Where training stands, so that a resumed one goes on from there.
+
+    Attributes:
+        first_epoch: fit begins with it where it is later than ``initial_epoch``.
+        once: the data can be gone through once only, over all epochs.
+    """
+
+    first_epoch = 0
+    once = False
+    steps: int | None = None
+    callbacks: Sequence[Any] = ()
+    _start = 0  # batches of the first epoch that are done already
+    _meter: Any
+
+    @property
+    def resumed(self) -> bool:
+        """The next epoch goes on in its middle."""
+        return self._start > 0
+
+    def place(self, done: int) -> dict[str, Any]:
+        """What ``resume`` takes back; ``done`` batches of the epoch are done, 0 at its end."""
+        return {"done": done, "meter": self._meter.state()} if done else {"done": 0}
+
+    def resume(self, epoch: int, place: dict[str, Any]) -> None:
+        """Goes on in an epoch behind the batches of it that are done."""
+        self.first_epoch = epoch
+        self._start = int(place["done"])
+        if self._start:
+            self._meter.restore(place["meter"])
+
+    def _begin(self) -> int:
+        """The first batch of an epoch."""
+        start, self._start = self._start, 0
+        if not start:
+            self._meter.reset()
+        return start
+
+
+class _Arrays(_Place):
     """Epochs over arrays: the plan gathers each batch by its indices."""
 
     def __init__(
@@ -131,7 +178,7 @@ class _Arrays:
         count = len(feed)
         self._limit = count if steps is None else min(count, steps * size)
         self._order = np.arange(count, dtype=np.int64)
-        self.steps = -(-self._limit // size)
+        self.steps: int = -(-self._limit // size)
         full, rest = divmod(self._limit, size)
         self._full = full
         self._rest = rest
@@ -146,12 +193,13 @@ class _Arrays:
 
     def epoch(self, hooks: CallbackList, bar: Silent) -> dict[str, float]:
         """Trains one epoch; the figures of all its batches."""
-        if self._shuffle:
+        start = self._begin()
+        if self._shuffle and not start:
             self._order = _random.generator().permutation(len(self._order))
-        self._meter.reset()
-        if hooks.wants_batches:
-            return self._watched(hooks, bar)
-        order, size, run, meter = self._order, self._size, self._run, self._meter
+        if hooks.wants_batches or start:
+            return self._watched(hooks, bar, start)
+        order, size, run = self._order, self._size, self._run
+        meter: Meter = self._meter
         clock = time.perf_counter
         drained = 0
         if run is not None:
@@ -170,10 +218,19 @@ class _Arrays:
         bar.step(self.steps, meter.logs)
         return meter.logs()
 
-    def _watched(self, hooks: CallbackList, bar: Silent) -> dict[str, float]:
+    def place(self, done: int) -> dict[str, Any]:
+        place = super().place(done)
+        return {**place, "order": self._order} if done else place
+
+    def resume(self, epoch: int, place: dict[str, Any]) -> None:
+        super().resume(epoch, place)
+        if self._start:
+            self._order = np.ascontiguousarray(place["order"], np.int64)
+
+    def _watched(self, hooks: CallbackList, bar: Silent, start: int) -> dict[str, float]:
         """The same with hooks around every batch, which read the running figures."""
-        meter = self._meter
-        for step in range(self.steps):
+        meter: Meter = self._meter
+        for step in range(start, self.steps):
             hooks("on_train_batch_begin", step, {})
             rows = self._order[step * self._size : min((step + 1) * self._size, self._limit)]
             run = self._run if len(rows) == self._size else self._run_rest
@@ -187,14 +244,15 @@ class _Arrays:
         return meter.logs()
 
 
-class _Batches:
+class _Batches(_Place):
     """Epochs over an iterable of batches."""
 
     def __init__(self, model: Model, data: Any, steps: int | None, class_weight: Any) -> None:
         self._model = model
         self._data = data
         self._class_weight = class_weight
-        self._once = hasattr(data, "__next__")
+        self.once = hasattr(data, "__next__")
+        self._meter = HostMeter(model.compiled)
         if steps is None and hasattr(data, "__len__"):
             steps = len(data)
         self.steps = steps
@@ -203,10 +261,10 @@ class _Batches:
     def epoch(self, hooks: CallbackList, bar: Silent) -> dict[str, float]:
         """Trains on one pass, or on ``steps_per_epoch`` batches of an iterator that goes on."""
         model = self._model
-        meter = HostMeter(model.compiled)
-        if self._iterator is None or not self._once:
+        meter: HostMeter = self._meter
+        done = self._begin()
+        if self._iterator is None or not (self.once or done):
             self._iterator = batch_feeds(model, self._data, self._class_weight)
-        done = 0
         while self.steps is None or done < self.steps:
             feed = next(self._iterator, None)
             if feed is None:
@@ -226,9 +284,18 @@ class _Batches:
                 f"{model.label}: the data gave no batch; an iterator is used up after one pass, "
                 "pass steps_per_epoch or something that can be iterated again"
             )
-        if self.steps is None and self._once:
+        if self.steps is None and self.once:
             self.steps = done
         return meter.logs()
+
+    def resume(self, epoch: int, place: dict[str, Any]) -> None:
+        """The batches that were trained on are taken from the data again and left out."""
+        super().resume(epoch, place)
+        gone = self._start + (epoch * self.steps if self.once and self.steps is not None else 0)
+        if gone:
+            self._iterator = batch_feeds(self._model, self._data, self._class_weight)
+            for _ in range(gone):
+                next(self._iterator, None)
 
 
 def _bound(run: Callable[..., Any], arrays: list[Array]) -> Callable[[Array], Any]:

@@ -67,6 +67,7 @@ class Model(Network):
         self._quick: dict[Any, Any] = {}
         self.stop_training = False
         self.history: History | None = None
+        self._runner: Any = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)

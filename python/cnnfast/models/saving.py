@@ -117,10 +117,10 @@ def save_model(model: Network, filepath: Any, overwrite: bool = True, **kwargs: 
     if isinstance(model, Model) and model._compiled is not None:
         about["compile"] = _json(model, model._compiled.get_config())
         if include:
-            state = model._compiled.optimizer.state()
+            state = model._compiled.optimizer.state(model.trainable_weights)
             arrays.update({_OPTIMIZER + key: v.numpy() for key, v in state.items()})
             arrays.update({_RANDOM + key: v.numpy() for key, v in random_states(model).items()})
-    _write(path, arrays, about, overwrite)
+    write(path, arrays, about, overwrite)
 
 
 def save_weights(model: Network, filepath: Any, overwrite: bool = True) -> None:
@@ -128,7 +128,7 @@ def save_weights(model: Network, filepath: Any, overwrite: bool = True) -> None:
     path = checked_path(filepath, "model.save_weights(...)")
     model._require_built("save_weights()")
     arrays = {key: weight.numpy() for key, weight in named_weights(model).items()}
-    _write(path, arrays, {"format": _FORMAT}, overwrite)
+    write(path, arrays, {"format": _FORMAT}, overwrite)
 
 
 def _json(model: Network, config: Any) -> str:
@@ -141,7 +141,10 @@ def _json(model: Network, config: Any) -> str:
         ) from error
 
 
-def _write(path: str, arrays: Mapping[str, Array], about: dict[str, str], overwrite: bool) -> None:
+def write(
+    path: str, arrays: Mapping[str, Array], about: dict[str, str], overwrite: bool = True
+) -> None:
+    """A safetensors file, which appears whole or not at all."""
     from safetensors.numpy import save_file
 
     if not overwrite and os.path.exists(path):
@@ -170,10 +173,32 @@ def _sync(path: str) -> None:
         os.close(handle)
 
 
+def training_arrays(model: Model) -> dict[str, Array]:
+    """Everything that training changes: weights, state of the optimizer, seeds of dropout."""
+    arrays = {key: weight.numpy() for key, weight in named_weights(model).items()}
+    state = model.compiled.optimizer.state(model.trainable_weights)
+    arrays.update({_OPTIMIZER + key: v.numpy() for key, v in state.items()})
+    arrays.update({_RANDOM + key: v.numpy() for key, v in random_states(model).items()})
+    return arrays
+
+
+def restore_training_arrays(model: Model, arrays: Mapping[str, Array], path: str) -> None:
+    """Writes back what :func:`training_arrays` took; ValueError where it does not fit."""
+    optimizer = model.compiled.optimizer
+    optimizer.build(model.trainable_weights)
+    targets = dict(named_weights(model))
+    state = optimizer.state(model.trainable_weights)
+    targets.update({_OPTIMIZER + key: v for key, v in state.items()})
+    targets.update({_RANDOM + key: v for key, v in random_states(model).items()})
+    ours = {key: a for key, a in arrays.items() if not key.startswith("backup/")}
+    _assign(path, model.label, targets, ours)
+
+
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def _read(path: str) -> tuple[dict[str, Array], dict[str, str]]:
+def read(path: str) -> tuple[dict[str, Array], dict[str, str]]:
+    """Arrays and metadata of a safetensors file; ValueError for anything else."""
     from safetensors import SafetensorError, safe_open
 
     if not os.path.isfile(path):
@@ -193,7 +218,7 @@ def load_weights(model: Network, filepath: Any) -> None:
     """See ``Model.load_weights``."""
     path = checked_path(filepath, "model.load_weights(...)")
     model._require_built("load_weights()")
-    arrays, _ = _read(path)
+    arrays, _ = read(path)
     _assign(path, model.label, named_weights(model), _weights_of(arrays))
 
 
@@ -240,7 +265,7 @@ def _assign(
 def load_model(filepath: Any, custom_objects: dict[str, Any] | None, compiled: bool) -> Model:
     """See ``cnnfast.models.load_model``."""
     path = checked_path(filepath, "keras.models.load_model(...)")
-    arrays, about = _read(path)
+    arrays, about = read(path)
     text = about.get("model")
     if about.get("format") != _FORMAT or text is None:
         raise ValueError(f"{path} holds no cnnfast model; for weights alone use model.load_weights")
