@@ -1,4 +1,4 @@
-"""The command ``cnnfast``: train, predict, explain, info.
+"""The command ``cnnfast``: train, predict, explain, study, info.
 
 A mistake of the user is one clear line and exit code 2; ``CNNFAST_TRACEBACK=1`` shows where it
 came from.
@@ -20,11 +20,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from . import explain, info, predict, train
+    from . import explain, info, predict, study, train
 
     parser = _Parser(prog="cnnfast", description="Convolutional networks on ordinary CPUs.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (train, predict, explain, info):
+    for module in (train, predict, explain, study, info):
         module.add_command(commands)
     return parser
 

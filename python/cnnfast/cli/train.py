@@ -61,7 +61,8 @@ def _optimizer(name: str, rate: float | None) -> Any:
     return optimizers.Adam(learning_rate=rate)
 
 
-def _model(name: str, shape: tuple[int, int, int], classes: int) -> Sequential:
+def build_model(name: str, shape: tuple[int, int, int], classes: int) -> Sequential:
+    """One of the networks of ``--model``."""
     from cnnfast import applications
 
     build = {"lenet5": applications.LeNet5, "cnn": applications.TutorialCNN}[name]
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"{runtime.get_num_threads()} threads"
     )
 
-    model = _model(arguments.model, (*data.x.shape[1:3], 1), len(data.classes))
+    model = build_model(arguments.model, (*data.x.shape[1:3], 1), len(data.classes))
     model.compile(
         optimizer=_optimizer(arguments.optimizer, arguments.lr),
         loss="sparse_categorical_crossentropy",
