@@ -55,8 +55,10 @@ class Compiled:
         def one_metric(name: str) -> Callable[[Any], metrics.Metric]:
             def make(given: Any) -> metrics.Metric:
                 metric = metrics.get(given, custom_objects)
-                if isinstance(metric, metrics.Mean):
-                    raise ValueError(f"{label}: {name} cannot hold Mean, which has no targets")
+                if isinstance(metric, (metrics.Mean, metrics.Sum)):
+                    raise ValueError(
+                        f"{label}: {name} cannot hold {type(metric).__name__}, which has no targets"
+                    )
                 return metric
 
             return make
