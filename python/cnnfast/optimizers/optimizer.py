@@ -197,9 +197,9 @@ class Optimizer:
             value = schedules.deserialize(value)
         if isinstance(value, schedules.LearningRateSchedule):
             if self._schedule is not value:
-                from cnnfast.layers import layer
+                from cnnfast.layers import holder
 
-                layer.structure_version += 1  # plans hold the old schedule
+                holder.structure_version += 1  # plans hold the old schedule
             self._schedule = value
             return
         if callable(value) and not isinstance(value, np.generic):
