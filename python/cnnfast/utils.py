@@ -1,4 +1,4 @@
-"""Small helpers: one-hot targets, confusion matrices, seeds."""
+"""Small helpers: one-hot targets, confusion matrices, gradient norms, seeds."""
 
 from __future__ import annotations
 
@@ -83,6 +83,37 @@ def confusion_matrix(y_true: Any, y_pred: Any, num_classes: int | None = None) -
         raise ValueError(f"confusion_matrix: labels must be in [0, {count}), got {least} to {most}")
     cells = np.bincount(truth * count + guess, minlength=count * count)
     return cells.reshape(count, count).astype(np.int64)
+
+
+def gradient_norms(model: Any, x: Any, y: Any) -> dict[str, float]:
+    """L2 norms of the loss' gradients with respect to the trainable weights, on one batch.
+
+    They show where signals vanish or explode on their way back through the layers.
+
+    Args:
+        model: built and compiled, with one input and one output. Its loss is differentiated,
+            without regularisers, as in training (dropout, statistics of the batch); nothing in the
+            model changes.
+        x: (N, ...sample).
+        y: targets as ``train_on_batch`` takes them.
+
+    Returns:
+        {"layer/weight": norm}, in the order of ``model.trainable_weights``.
+
+    Raises:
+        TypeError: no model.
+        ValueError: a model without a loss, a batch that does not fit it.
+
+    >>> import numpy as np
+    >>> import cnnfast as keras
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="out")])
+    >>> model.compile("sgd", "mse")
+    >>> list(keras.utils.gradient_norms(model, np.ones((2, 3)), np.ones((2, 1))))
+    ['out/kernel', 'out/bias']
+    """
+    from cnnfast.models import gradients
+
+    return gradients.gradient_norms(model, x, y)
 
 
 def set_random_seed(seed: int) -> None:
