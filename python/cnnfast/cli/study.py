@@ -1,4 +1,4 @@
-"""``cnnfast study batch-size``: what the batch size does to time, updates and accuracy."""
+"""``cnnfast study``; ``batch-size``: what the batch size does to time, updates and accuracy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cnnfast.callbacks.callback import Callback, Logs
 
-from . import _arguments, _data
+from . import _arguments, _data, study_depth
 from .train import as_input, build_model
 
 Array = npt.NDArray[Any]
@@ -35,7 +35,7 @@ class Row:
 
 
 def add_command(commands: Any) -> None:
-    parser = commands.add_parser("study", help="experiments: batch-size")
+    parser = commands.add_parser("study", help="experiments: batch-size, depth")
     studies = parser.add_subparsers(dest="study", metavar="STUDY", required=True)
     one = studies.add_parser(
         "batch-size",
@@ -62,6 +62,7 @@ def add_command(commands: Any) -> None:
     one.add_argument("--image-size", type=_arguments.positive_int, default=28, help="as for train")
     one.add_argument("--out", type=Path, default=Path("runs/batch-size"), help="folder to write")
     one.set_defaults(run=run)
+    study_depth.add_study(studies)
 
 
 def _sizes(text: str) -> list[int]:
