@@ -2,7 +2,9 @@
 #include "kernels/dropout.h"
 #include "kernels/elementwise_binary.h"
 #include "kernels/elementwise_unary.h"
+#include "kernels/erf.h"
 #include "kernels/peak.h"
+#include "kernels/prelu.h"
 #include "kernels/reduce.h"
 #include "kernels/transpose.h"
 
@@ -15,6 +17,8 @@ void fill_elementwise(ElementwiseKernels& table) {
   fill_transpose(table);
   fill_dropout(table);
   fill_peak(table);
+  fill_prelu(table);
+  fill_erf(table);
 }
 
 }  // namespace cnnfast::baseline

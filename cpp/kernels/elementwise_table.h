@@ -65,6 +65,9 @@ struct ElementwiseKernels {
   void (*activation_backward[kOutputActivations])(const float* y, const float* dy, float* dx,
                                                   std::int64_t n, float alpha);
 
+  void (*erf)(const float* x, float* y, std::int64_t n);
+  void (*elu_backward)(const float* x, const float* dy, float* dx, std::int64_t n, float alpha);
+
   // y (rows, n) dense in its rows, rows y_row apart.
   void (*binary[kBinaryKinds])(Grid a, Grid b, float* y, std::int64_t y_row, std::int64_t rows,
                                std::int64_t n);
@@ -72,6 +75,11 @@ struct ElementwiseKernels {
                                  std::int64_t rows, std::int64_t n);
   void (*select)(ByteGrid condition, Grid a, Grid b, float* y, std::int64_t y_row,
                  std::int64_t rows, std::int64_t n);
+  void (*prelu)(Grid x, Grid slope, float* y, std::int64_t y_row, std::int64_t rows,
+                std::int64_t n);
+  // dslope: of every element, not summed; may be null.
+  void (*prelu_backward)(Grid x, Grid slope, Grid dy, float* dx, float* dslope, std::int64_t dx_row,
+                         std::int64_t rows, std::int64_t n);
   void (*copy)(Grid a, float* y, std::int64_t y_row, std::int64_t rows, std::int64_t n);
 
   // y[i] = scale * fold of x[i * n .. i * n + n), i < rows. scale is 1 for max and min.

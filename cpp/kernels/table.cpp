@@ -13,6 +13,7 @@ namespace cnnfast {
   void fill_gemm(GemmKernels&);                 \
   void fill_pool(PoolKernels&);                 \
   void fill_elementwise(ElementwiseKernels&);   \
+  void fill_sample(SampleKernels&);             \
   void fill_train(TrainKernels&);               \
   }
 
@@ -34,6 +35,7 @@ CNNFAST_DECLARE_FILLS(avx512)
     ISA::fill_gemm(table.gemm);                 \
     ISA::fill_pool(table.pool);                 \
     ISA::fill_elementwise(table.elementwise);   \
+    ISA::fill_sample(table.sample);             \
     ISA::fill_train(table.train);               \
     return table;                               \
   }()

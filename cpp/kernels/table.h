@@ -9,6 +9,7 @@
 #include "kernels/elementwise_table.h"
 #include "kernels/gemm_table.h"
 #include "kernels/pool_table.h"
+#include "kernels/sample_table.h"
 #include "kernels/train_table.h"
 
 namespace cnnfast {
@@ -20,6 +21,7 @@ struct Kernels {
   GemmKernels gemm;                // dense, forward and backward
   PoolKernels pool;                // max, average, backward
   ElementwiseKernels elementwise;  // unary, binary, reductions, transposes, casts, dropout
+  SampleKernels sample;            // interpolation
   TrainKernels train;              // softmax, cross-entropy, optimizer updates, metrics
 };
 

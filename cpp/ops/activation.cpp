@@ -117,13 +117,8 @@ void add_activation_ops(OpList& ops) {
   add("leaky_relu", UnaryKind::leaky_relu, [](GradientContext& g, ValueId, ValueId y, ValueId dy) {
     return from_output(g, y, dy, "leaky_relu", g.node().attributes.real("alpha", 0.2));
   });
-  // Below zero: alpha e^x = y + alpha.
-  add("elu", UnaryKind::elu, [](GradientContext& g, ValueId x, ValueId y, ValueId dy) {
-    const DType dtype = g.type(x).dtype;
-    const ValueId alpha = scalar(g, dtype, g.node().attributes.real("alpha", 1.0));
-    const ValueId below = times(g, dy, g.add("add", {y, alpha})[0]);
-    const ValueId positive = g.add("greater", {x, scalar(g, dtype, 0.0)})[0];
-    return g.add("select", {positive, dy, below})[0];
+  add("elu", UnaryKind::elu, [](GradientContext& g, ValueId x, ValueId, ValueId dy) {
+    return g.add("elu_backward", {x, dy}, {{"alpha", g.node().attributes.real("alpha", 1.0)}})[0];
   });
   add("tanh", UnaryKind::tanh, [](GradientContext& g, ValueId, ValueId y, ValueId dy) {
     return from_output(g, y, dy, "tanh", 0.0);

@@ -12,6 +12,11 @@ void add_activation_ops(OpList& ops);        // ops/activation.cpp
 void add_elementwise_ops(OpList& ops);       // ops/elementwise.cpp
 void add_reduction_ops(OpList& ops);         // ops/reduction.cpp
 void add_shape_ops(OpList& ops);             // ops/shape_ops.cpp
+void add_rearrange_ops(OpList& ops);         // ops/rearrange.cpp
+void add_axis_map_ops(OpList& ops);          // ops/axis_map.cpp
+void add_affine_ops(OpList& ops);            // ops/affine.cpp
+void add_erf_ops(OpList& ops);               // ops/erf.cpp
+void add_prelu_ops(OpList& ops);             // ops/prelu.cpp
 void add_dropout_ops(OpList& ops);           // ops/dropout.cpp
 void add_loss_ops(OpList& ops);              // ops/loss.cpp
 void add_binary_loss_ops(OpList& ops);       // ops/binary_loss.cpp

@@ -21,6 +21,11 @@ struct Registry {
     add_elementwise_ops(ops);
     add_reduction_ops(ops);
     add_shape_ops(ops);
+    add_rearrange_ops(ops);
+    add_axis_map_ops(ops);
+    add_affine_ops(ops);
+    add_erf_ops(ops);
+    add_prelu_ops(ops);
     add_dropout_ops(ops);
     add_batch_norm_ops(ops);
     add_group_norm_ops(ops);

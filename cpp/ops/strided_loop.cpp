@@ -37,8 +37,10 @@ void finish(StridedLoop& loop, int rank) {
   loop.rank = rank;
 }
 
-std::array<std::int64_t, Shape::kMaxRank> dense_strides(const Shape& shape) {
-  std::array<std::int64_t, Shape::kMaxRank> strides{};
+}  // namespace
+
+Strides dense_strides(const Shape& shape) {
+  Strides strides{};
   std::int64_t next = 1;
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {
     strides[static_cast<std::size_t>(axis)] = next;
@@ -47,7 +49,19 @@ std::array<std::int64_t, Shape::kMaxRank> dense_strides(const Shape& shape) {
   return strides;
 }
 
-}  // namespace
+StridedLoop strided_loop(const Shape& shape, std::span<const Strides> operands) {
+  StridedLoop loop;
+  loop.operands = static_cast<int>(operands.size());
+  int rank = 0;
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    std::array<std::int64_t, StridedLoop::kMaxOperands> stride{};
+    for (std::size_t o = 0; o < operands.size(); ++o)
+      stride[o] = operands[o][static_cast<std::size_t>(axis)];
+    add_axis(loop, rank, shape[axis], stride);
+  }
+  finish(loop, rank);
+  return loop;
+}
 
 bool StridedLoop::empty() const {
   return std::any_of(size.begin(), size.begin() + rank, [](std::int64_t s) { return s == 0; });

@@ -28,6 +28,11 @@ struct StridedLoop {
 StridedLoop flat_loop(std::int64_t n);
 // `shape` with operands that broadcast to it (the output among them).
 StridedLoop broadcast_loop(const Shape& shape, std::span<const Shape> operands);
+// `shape` with operands of any strides, in elements; negative ones walk backwards.
+using Strides = std::array<std::int64_t, Shape::kMaxRank>;
+StridedLoop strided_loop(const Shape& shape, std::span<const Strides> operands);
+// Strides of a tensor of this shape.
+Strides dense_strides(const Shape& shape);
 // Over the elements of y = transpose(x) in y's order: operand 0 is x, operand 1 is y.
 StridedLoop transpose_loop(const Shape& x, const std::vector<std::int64_t>& permutation);
 

@@ -84,6 +84,12 @@ class _Arithmetic:
     def __le__(self, other: Any) -> Any:
         return apply("less_equal", [self, other])[0]
 
+    def __getitem__(self, key: Any) -> Any:
+        """Integers, slices, ``...`` and ``None``, as NumPy has them: ``x[:, 1:3, ::-1]``."""
+        from cnnfast.ops.rearrange import indexed  # which is written with this module
+
+        return indexed(self, key)  # type: ignore[arg-type]
+
 
 class Tensor(_Arithmetic):
     """A value of a graph that is being traced; it has no contents yet.

@@ -35,11 +35,6 @@ def relu(
     return y if max_value is None else ops.minimum(y, float(max_value))
 
 
-def relu6(x: Any) -> Any:
-    """min(max(x, 0), 6)."""
-    return ops.minimum(ops.relu(x), 6.0)
-
-
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """x where positive, else negative_slope * x."""
     return ops.leaky_relu(x, negative_slope)
@@ -50,11 +45,6 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return ops.elu(x, alpha)
 
 
-def selu(x: Any) -> Any:
-    """scale * elu(x, alpha), with the constants of Klambauer et al., 2017."""
-    return ops.multiply(ops.elu(x, 1.6732632423543772), 1.0507009873554805)
-
-
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent."""
     return ops.tanh(x)
@@ -63,11 +53,6 @@ def tanh(x: Any) -> Any:
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x))."""
     return ops.sigmoid(x)
-
-
-def hard_sigmoid(x: Any) -> Any:
-    """relu6(x + 3) / 6."""
-    return ops.multiply(relu6(ops.add(x, 3.0)), 1.0 / 6.0)
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
@@ -85,11 +70,6 @@ def softplus(x: Any) -> Any:
     return ops.softplus(x)
 
 
-def softsign(x: Any) -> Any:
-    """x / (1 + |x|)."""
-    return ops.divide(x, ops.add(ops.abs(x), 1.0))
-
-
 def silu(x: Any) -> Any:
     """x * sigmoid(x), also called swish."""
     return ops.silu(x)
@@ -100,12 +80,22 @@ def exponential(x: Any) -> Any:
     return ops.exp(x)
 
 
-def mish(x: Any) -> Any:
-    """x * tanh(softplus(x)) (Misra, 2019)."""
-    return ops.multiply(x, ops.tanh(ops.softplus(x)))
-
-
+relu6 = ops.relu6
+selu = ops.selu
+celu = ops.celu
+mish = ops.mish
+softsign = ops.softsign
+hard_sigmoid = ops.hard_sigmoid
+hard_silu = hard_swish = ops.hard_silu
+hard_tanh = ops.hard_tanh
+log_sigmoid = ops.log_sigmoid
 swish = silu
+
+
+def gelu(x: Any, approximate: bool = False) -> Any:
+    """x * Phi(x), Phi the normal distribution (Hendrycks and Gimpel, 2016)."""
+    return ops.gelu(x, approximate)
+
 
 _TABLE: dict[str, Callable[..., Any]] = {
     function.__name__: function
@@ -126,8 +116,14 @@ _TABLE: dict[str, Callable[..., Any]] = {
         silu,
         exponential,
         mish,
+        celu,
+        gelu,
+        hard_silu,
+        hard_tanh,
+        log_sigmoid,
     )
 }
+_TABLE["hard_swish"] = hard_silu
 _TABLE["swish"] = silu
 
 

@@ -118,7 +118,7 @@ def test_merging_layers(rng):
     np.testing.assert_array_equal(layers.Multiply()([a, b]), a * b)
     np.testing.assert_array_equal(layers.Maximum()([a, b]), np.maximum(a, b))
     np.testing.assert_allclose(layers.Average()([a, b]), (a + b) / 2, rtol=1e-6)
-    with pytest.raises(ValueError, match="list of at least two"):
+    with pytest.raises(ValueError, match="list of at least one"):
         layers.Add()(a)
 
 

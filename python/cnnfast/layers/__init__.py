@@ -9,13 +9,33 @@ from typing import Any
 
 from cnnfast import _resolve
 from cnnfast.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from cnnfast.layers.activity import ActivityRegularization
+from cnnfast.layers.alpha_dropout import AlphaDropout
+from cnnfast.layers.augmentation import (
+    RandomBrightness,
+    RandomContrast,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from cnnfast.layers.batch_normalization import BatchNormalization
+from cnnfast.layers.borders import Cropping2D, UpSampling2D, ZeroPadding2D
 from cnnfast.layers.conv2d import Conv2D
 from cnnfast.layers.dense import Dense
-from cnnfast.layers.dropout import Dropout
+from cnnfast.layers.dropout import Dropout, SpatialDropout2D
 from cnnfast.layers.input_layer import Input, InputLayer
 from cnnfast.layers.layer import Layer
-from cnnfast.layers.merging import Add, Average, Maximum, Multiply, Subtract
+from cnnfast.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+)
 from cnnfast.layers.pooling import (
     AveragePooling2D,
     AvgPool2D,
@@ -26,26 +46,32 @@ from cnnfast.layers.pooling import (
     MaxPool2D,
     MaxPooling2D,
 )
+from cnnfast.layers.prelu import PReLU
 from cnnfast.layers.rescaling import Rescaling
-from cnnfast.layers.reshaping import Flatten, Permute, Reshape, ZeroPadding2D
+from cnnfast.layers.reshaping import Flatten, Permute, Reshape
 from cnnfast.layers.sample_normalization import (
     GroupNormalization,
     LayerNormalization,
     LocalResponseNormalization,
 )
+from cnnfast.layers.standardizing import Normalization
 
 Convolution2D = Conv2D
 
 __all__ = [
     "ELU",
     "Activation",
+    "ActivityRegularization",
     "Add",
+    "AlphaDropout",
     "Average",
     "AveragePooling2D",
     "AvgPool2D",
     "BatchNormalization",
+    "Concatenate",
     "Conv2D",
     "Convolution2D",
+    "Cropping2D",
     "Dense",
     "Dropout",
     "Flatten",
@@ -63,13 +89,25 @@ __all__ = [
     "MaxPool2D",
     "MaxPooling2D",
     "Maximum",
+    "Minimum",
     "Multiply",
+    "Normalization",
+    "PReLU",
     "Permute",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",
     "Softmax",
+    "SpatialDropout2D",
     "Subtract",
+    "UpSampling2D",
     "ZeroPadding2D",
     "deserialize",
     "serialize",

@@ -46,6 +46,11 @@ def whole(label: str, name: str, value: Any, least: int = 1) -> int:
     return number
 
 
+def signed(label: str, name: str, value: Any) -> int:
+    """An integer of 64 bits."""
+    return whole(label, name, value, -(2**63))
+
+
 def pair(label: str, name: str, value: Any, least: int = 1) -> tuple[int, int]:
     """(vertical, horizontal) from one integer or two."""
     if isinstance(value, (tuple, list)):

@@ -1,4 +1,4 @@
-"""Dropout."""
+"""Dropout, of single values and of whole channels."""
 
 from __future__ import annotations
 
@@ -6,12 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast import _random, _trace, ops
-from cnnfast.layers._arguments import whole
-from cnnfast.layers.layer import Layer
+from cnnfast import ops
+from cnnfast.layers._arguments import image_format, image_input
+from cnnfast.layers.random_layer import RandomLayer
 
 
-class Dropout(Layer):
+class _Dropout(RandomLayer):
+    """What both have: a rate, and nothing to do where it is 0 or the network does not train."""
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed=seed, **kwargs)
+        if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)):
+            raise TypeError(f"{self.label}: rate must be a number, got {rate!r}")
+        if not 0.0 <= rate <= 1.0:
+            raise ValueError(f"{self.label}: rate must be between 0 and 1, got {rate!r}")
+        self.rate = float(rate)
+
+    @property
+    def random_states(self) -> list[Any]:
+        """States to raise after a training step."""
+        return super().random_states if 0.0 < self.rate < 1.0 else []
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if not training or self.rate == 0.0:
+            return x
+        if self.rate == 1.0:
+            return ops.multiply(x, 0.0)
+        y = self._drop(x)
+        self._move_on(x)
+        return y
+
+    def _drop(self, x: Any) -> Any:
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate}
+
+
+class Dropout(_Dropout):
     """In training sets a share of the values to 0 and divides the others by ``1 - rate``.
 
     The mask comes from a counter (Philox4x32-10; Salmon et al., 2011): nothing is stored for the
@@ -34,37 +66,59 @@ class Dropout(Layer):
     def __init__(
         self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)):
-            raise TypeError(f"{self.label}: rate must be a number, got {rate!r}")
-        if not 0.0 <= rate <= 1.0:
-            raise ValueError(f"{self.label}: rate must be between 0 and 1, got {rate!r}")
+        super().__init__(rate, seed=seed, **kwargs)
         if noise_shape is not None:
             raise ValueError(f"{self.label}: noise_shape is not supported; leave it out")
-        self.rate = float(rate)
-        self.seed = None if seed is None else whole(self.label, "seed", seed, 0)
-        # (seed, step): the step is raised after every training step, in the plan.
-        first = _random.draw_seed() if self.seed is None else self.seed
-        self._state = _trace.Variable(
-            np.array([first, 0], np.int64), name="seed_state", trainable=False
-        )
 
-    @property
-    def random_states(self) -> list[_trace.Variable]:
-        """States to raise after a training step."""
-        return [self._state] if 0.0 < self.rate < 1.0 else []
+    def _drop(self, x: Any) -> Any:
+        return ops.dropout(x, self.rate, self._state)
+
+
+class SpatialDropout2D(_Dropout):
+    """In training sets a share of the channels to 0 and divides the others by ``1 - rate``.
+
+    Neighbouring pixels of a feature map say nearly the same: dropping single ones leaves what they
+    say, dropping the whole map does not (Tompson et al., 2015, arXiv:1411.4280).
+
+    Args:
+        rate: the share, 0 <= rate <= 1.
+        data_format: "channels_last" (also None) or "channels_first".
+        seed: None takes one from the process' generator (``cnnfast.set_random_seed``).
+
+    Raises:
+        ValueError: a rate outside of [0, 1], an input of another rank.
+
+    >>> import numpy as np
+    >>> from cnnfast.layers import SpatialDropout2D
+    >>> y = SpatialDropout2D(0.5, seed=1)(np.ones((1, 4, 4, 8), "float32"), training=True)
+    >>> bool((y == y[:, :1, :1]).all())
+    True
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(rate, seed=seed, **kwargs)
+        self.data_format = image_format(self.label, data_format)
 
     def call(self, x: Any, training: bool = False) -> Any:
-        if not training or self.rate == 0.0:
-            return x
-        if self.rate == 1.0:
-            return ops.multiply(x, 0.0)
-        y = ops.dropout(x, self.rate, self._state)
-        if not _trace.is_symbolic(x):
-            state = np.array(self._state.numpy())
-            state[1] += 1
-            self._state.assign(state)
-        return y
+        image_input(self.label, x.shape, self.data_format)
+        return super().call(x, training)
+
+    def _drop(self, x: Any) -> Any:
+        channels = image_input(self.label, x.shape, self.data_format)
+        drawn = ops.random_uniform(x, self._state, channels)
+        factor = ops.multiply(
+            ops.cast(ops.greater_equal(drawn, self.rate), self.dtype), 1.0 / (1.0 - self.rate)
+        )
+        last = self.data_format == "channels_last"
+        return ops.multiply(
+            x, ops.reshape(factor, (-1, 1, 1, channels) if last else (-1, channels, 1, 1))
+        )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+        return {**super().get_config(), "data_format": self.data_format}

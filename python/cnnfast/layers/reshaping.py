@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from cnnfast import ops
-from cnnfast.layers._arguments import image_format, image_input, pair, whole
+from cnnfast.layers._arguments import image_format, whole
 from cnnfast.layers.layer import Layer
 
 
@@ -124,50 +122,3 @@ class Permute(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dims": list(self.dims)}
-
-
-class ZeroPadding2D(Layer):
-    """Zeros around every image.
-
-    Args:
-        padding: one integer, (vertical, horizontal) or ((top, bottom), (left, right)).
-        data_format: "channels_last" (also None) or "channels_first".
-
-    It is a convolution of every channel with a 1x1 kernel of one: no op of its own is needed, and
-    its gradient comes with it.
-
-    >>> import numpy as np
-    >>> from cnnfast.layers import ZeroPadding2D
-    >>> ZeroPadding2D(((1, 0), (2, 2)))(np.ones((1, 2, 2, 3), "float32")).shape
-    (1, 3, 6, 3)
-    """
-
-    def __init__(
-        self, padding: Any = (1, 1), data_format: str | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.data_format = image_format(self.label, data_format)
-        if isinstance(padding, (tuple, list)) and len(padding) == 2:
-            vertical, horizontal = (pair(self.label, "padding", side, 0) for side in padding)
-        else:
-            vertical = horizontal = pair(self.label, "padding", padding, 0)
-        self.padding = (vertical, horizontal)
-
-    def call(self, x: Any) -> Any:
-        channels = image_input(self.label, x.shape, self.data_format)
-        if self.padding == ((0, 0), (0, 0)):
-            return x
-        return ops.conv2d(
-            x,
-            np.ones((1, 1, 1, channels), self.dtype),
-            padding=self.padding,
-            groups=channels,
-            data_format=self.data_format,
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "padding": [list(side) for side in self.padding],
-            "data_format": self.data_format,
-        }
