@@ -1,18 +1,21 @@
-// The depthwise kernel's gradient: vectors over channels, up to five taps of a row side by side.
+// The depthwise kernel's gradient: vectors over channels, several taps side by side.
 #pragma once
 
 #include "kernels/conv_copy.h"
+#include "kernels/conv_repeat.h"
 #include "kernels/conv_sum_tile.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
-// T neighbouring taps of one row of taps, one vector of channels.
-template <int T>
-void depthwise_sum(const SumTile& t, int64_t tap) {
-  vf acc[T];
+// R rows of T neighbouring taps, one vector of channels: R T accumulators + dy + one of x, 11 of 16
+// registers for 3x3. Fewer than eight would wait for each other's sums.
+template <int R, int T>
+void depthwise_sum(const SumTile& t, int64_t tap_row, int64_t tap, int64_t dw_row) {
+  vf acc[R][T];
   CNNFAST_UNROLL
-  for (int i = 0; i < T; ++i) acc[i] = vf{};
+  for (int r = 0; r < R; ++r) CNNFAST_UNROLL
+  for (int i = 0; i < T; ++i) acc[r][i] = vf{};
   for (int64_t image = 0; image < t.images; ++image)
     for (int64_t row = 0; row < t.rows; ++row) {
       const float* x = t.x + image * t.x_image + row * t.x_row;
@@ -20,13 +23,37 @@ void depthwise_sum(const SumTile& t, int64_t tap) {
       for (int64_t col = t.cols; col > 0; --col, x += t.x_col, dy += t.dy_col) {
         const vf d = load_lanes(dy, t.last);
         CNNFAST_UNROLL
-        for (int i = 0; i < T; ++i) acc[i] += d * load_lanes(x + i * tap, t.last);
+        for (int r = 0; r < R; ++r) CNNFAST_UNROLL
+        for (int i = 0; i < T; ++i) acc[r][i] += d * load_lanes(x + r * tap_row + i * tap, t.last);
       }
     }
   CNNFAST_UNROLL
+  for (int r = 0; r < R; ++r) CNNFAST_UNROLL
   for (int i = 0; i < T; ++i) {
-    const vf before = t.first ? vf{} : load_lanes(t.dw + i * t.dw_row, t.last);
-    store_lanes(t.dw + i * t.dw_row, before + acc[i], t.last);
+    float* dw = t.dw + r * dw_row + i * t.dw_row;
+    const vf before = t.first ? vf{} : load_lanes(dw, t.last);
+    store_lanes(dw, before + acc[r][i], t.last);
+  }
+}
+
+using DepthwiseSum = void (*)(const SumTile&, int64_t, int64_t, int64_t);
+
+DepthwiseSum depthwise_sum_function(int rows, int taps) {
+  switch (8 * rows + taps) {
+    case 8 + 1:
+      return depthwise_sum<1, 1>;
+    case 8 + 3:
+      return depthwise_sum<1, 3>;
+    case 8 + 5:
+      return depthwise_sum<1, 5>;
+    case 16 + 1:
+      return depthwise_sum<2, 1>;
+    case 16 + 3:
+      return depthwise_sum<2, 3>;
+    case 16 + 5:
+      return depthwise_sum<2, 5>;
+    default:
+      return depthwise_sum<3, 3>;
   }
 }
 
@@ -43,6 +70,7 @@ void depthwise_sum_bias(const SumTile& t, float* db) {
 void conv_depthwise_backward_kernel(const ConvPass& p, const float* x, const float* dy, float* dw,
                                     float* db, float* scratch, const ConvSumRegion& region,
                                     bool first) {
+  const int64_t channels = p.src_c * p.group_k;  // the source's are repeated
   const int64_t rows = region.row_end - region.row_begin;
   const int64_t first_row = region.row_begin * p.row_step + p.row_first;
   const int64_t x_image = p.src_h * p.src_w * p.src_c;
@@ -51,18 +79,18 @@ void conv_depthwise_backward_kernel(const ConvPass& p, const float* x, const flo
   t.rows = rows;
   t.cols = p.dst_w;
   t.first = first;
-  t.dw_row = p.src_c;
-  t.x_col = p.col_step * p.src_c;
+  t.dw_row = channels;
+  t.x_col = p.col_step * channels;
   t.x_image = x_image;
   const float* source =
       x + region.image_begin * x_image + (first_row * p.src_w + p.col_first) * p.src_c;
   int64_t row_floats = p.src_w * p.src_c;
   if (p.copy) {
-    row_floats = p.copy_w * p.src_c;
+    row_floats = p.copy_w * channels;
     t.x_image = p.copy_rows(rows) * row_floats;
     for (int64_t i = 0; i < t.images; ++i)
-      copy_padded(x + (region.image_begin + i) * x_image, p.src_h, p.src_w, p.src_c, first_row,
-                  p.copy_rows(rows), p.col_first, p.copy_w, scratch + i * t.x_image);
+      copy_repeated(x + (region.image_begin + i) * x_image, p.src_h, p.src_w, p.src_c, first_row,
+                    p.copy_rows(rows), p.col_first, p.copy_w, p.group_k, scratch + i * t.x_image);
     source = scratch;
   }
   t.x_row = p.row_step * row_floats;
@@ -70,22 +98,25 @@ void conv_depthwise_backward_kernel(const ConvPass& p, const float* x, const flo
   t.dy_row = p.dst_row;
   t.dy_image = p.dst_h * p.dst_row;
   const float* gradient = dy + region.image_begin * t.dy_image + region.row_begin * p.dst_row;
-  const int64_t tap = p.col_tap_step * p.src_c;
-  for (int64_t c = 0; c < p.src_c; c += kLanes) {
-    t.last = static_cast<int>(smaller(kLanes, p.src_c - c));
+  const int64_t tap = p.col_tap_step * channels;
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    t.last = static_cast<int>(smaller(kLanes, channels - c));
     t.dy = gradient + c;
-    for (int64_t r = 0; r < p.row_taps; ++r) {
-      t.x = source + r * p.row_tap_step * row_floats + c;
-      t.dw = dw + r * p.col_taps * p.src_c + c;
-      int64_t s = 0;
-      const auto advance = [&](int64_t taps) {
+    const int64_t tap_row = p.row_tap_step * row_floats, dw_row = p.col_taps * channels;
+    for (int64_t r = 0; r < p.row_taps;) {
+      const int rows_left = static_cast<int>(smaller(3, p.row_taps - r));
+      const int taken = p.col_taps == 3 || rows_left < 2 ? rows_left : 2;
+      t.x = source + r * tap_row + c;
+      t.dw = dw + r * dw_row + c;
+      for (int64_t s = 0; s < p.col_taps;) {
+        const int64_t left = p.col_taps - s;
+        const int taps = left >= 5 ? 5 : left >= 3 ? 3 : 1;
+        depthwise_sum_function(taken, taps)(t, tap_row, tap, dw_row);
         s += taps;
         t.x += taps * tap;
         t.dw += taps * t.dw_row;
-      };
-      for (; s + 5 <= p.col_taps; advance(5)) depthwise_sum<5>(t, tap);
-      for (; s + 3 <= p.col_taps; advance(3)) depthwise_sum<3>(t, tap);
-      for (; s < p.col_taps; advance(1)) depthwise_sum<1>(t, tap);
+      }
+      r += taken;
     }
     if (db) depthwise_sum_bias(t, db + c);
   }

@@ -8,7 +8,7 @@
 #include "kernels/conv_copy.h"
 #include "kernels/conv_table.h"
 #include "kernels/lane_transpose.h"
-#include "kernels/vector_math.h"
+#include "kernels/vector_activation.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
@@ -85,22 +85,6 @@ struct PlanarTile {
   ActivationKind activation;
   float alpha;
 };
-
-CNNFAST_INLINE vf activated(vf x, ActivationKind kind, float alpha) {
-  switch (kind) {
-    case ActivationKind::relu:
-      return max(vf{}, x);
-    case ActivationKind::leaky_relu:
-      return select(x < vf{}, x * broadcast(alpha), x);
-    case ActivationKind::tanh:
-      return tanh(x);
-    case ActivationKind::sigmoid:
-      return sigmoid(x);
-    case ActivationKind::linear:
-      break;
-  }
-  return x;
-}
 
 // K destination channels, V vectors of pixels, R rows.
 template <int K, int V, int R>

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cnnfast/isa.h"
+#include "kernels/conv_inside_table.h"
 #include "kernels/conv_table.h"
 #include "kernels/elementwise_table.h"
 #include "kernels/gemm_table.h"
@@ -18,6 +19,7 @@ struct Kernels {
   Isa isa;
   int vector_floats;               // floats in a vector: 4, 8, 16
   ConvKernels conv;                // direct, backward, Winograd
+  ConvInsideKernels conv_inside;   // convolution without padded copies
   GemmKernels gemm;                // dense, forward and backward
   PoolKernels pool;                // max, average, backward
   ElementwiseKernels elementwise;  // unary, binary, reductions, transposes, casts, dropout

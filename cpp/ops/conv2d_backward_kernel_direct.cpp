@@ -36,14 +36,22 @@ std::int64_t scratch_floats(const SumWork& work, const Kernels& kernels) {
   return kernels.conv.backward_kernel_scratch(work.pass, work.block_images, work.block_rows);
 }
 
+std::int64_t depthwise_scratch_floats(const SumWork& work, const Kernels& kernels) {
+  ConvPass repeated = work.pass;
+  repeated.src_c *= repeated.group_k;
+  return kernels.conv.backward_kernel_scratch(repeated, work.block_images, work.block_rows);
+}
+
 void build_with(const Problem& problem, StepBuilder& steps, bool depthwise) {
   const Conv2dShape s = conv2d_backward_kernel_shape(problem);
   const ConvKernels& kernels = problem.kernels.conv;
   const auto work = make_sum_work(problem, steps, s);
   work->kernel = depthwise ? kernels.depthwise_backward_kernel : kernels.backward_kernel;
   work->units = depthwise ? 1 : kernels.backward_kernel_units(work->pass);
+  if (depthwise && s.group_k() > 1)  // x's channels are repeated, in a copy
+    work->pass.copy = work->pass.dst_w > 0 && work->pass.dst_h > 0;
   add_sum_steps(problem, steps, s, work, depthwise ? "depthwise" : "direct", choose_blocks,
-                scratch_floats);
+                depthwise ? depthwise_scratch_floats : scratch_floats);
 }
 
 void build(const Problem& problem, StepBuilder& steps) { build_with(problem, steps, false); }
@@ -58,8 +66,13 @@ std::optional<std::string> declines(const Problem& problem) {
 
 std::optional<std::string> depthwise_declines(const Problem& problem) {
   if (!conv2d_backward_kernel_shape(problem).is_depthwise())
-    return "needs one channel in and one out per group, and several groups";
+    return "needs one channel in per group, and several groups";
   return declines(problem);
+}
+std::optional<std::string> depthwise_discourages(const Problem& problem) {
+  const std::int64_t made = conv2d_backward_kernel_shape(problem).group_k();
+  if (made < problem.kernels.conv.lanes) return std::nullopt;
+  return concat(made, " channels out of each fill vectors");
 }
 
 }  // namespace
@@ -67,6 +80,6 @@ std::optional<std::string> depthwise_declines(const Problem& problem) {
 const FunctionImplementation kConv2dBackwardKernelDirect("direct", declines, build);
 
 const FunctionImplementation kConv2dBackwardKernelDepthwise("depthwise", depthwise_declines,
-                                                            build_depthwise);
+                                                            build_depthwise, depthwise_discourages);
 
 }  // namespace cnnfast

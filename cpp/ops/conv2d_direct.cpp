@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::int64_t kChunkBytes = 128 << 10;  // pixels of a 1x1 convolution taken at a time
 
+Epilogue epilogue_of(const Problem& problem) {
+  return epilogue_attributes(problem.node.op->name(), problem.attributes);
+}
+
 std::int64_t block_count(const ConvPass& p, const ConvKernels& kernels) {
   const std::int64_t vectors = (p.group_k + kernels.lanes - 1) / kernels.lanes;
   return (vectors + 1) / 2 * p.groups;
@@ -24,6 +28,10 @@ std::int64_t scratch_floats(const PlannedPass& each, std::int64_t chunk, Way way
                             const ConvKernels& kernels) {
   const ConvPass& p = each.pass;
   if (way == Way::planar) return kernels.planar_scratch(p);
+  if (way == Way::depthwise) {
+    const std::int64_t copied = p.copy_rows(p.block_rows) * p.copy_w * p.src_c * p.group_k;
+    return (p.copy ? copied : 0) + (p.group_c > 1 ? p.dst_w * p.src_c : 0);
+  }
   if (!p.copy) return 0;
   return p.copy_rows(p.block_rows) * std::min(chunk, p.copy_w) * conv_pitch(p.src_c);
 }
@@ -95,7 +103,7 @@ struct DirectWork {
   void run_unit(const Run& run, float* scratch, const PlannedPass& each, std::int64_t image,
                 const ConvRegion& region) const {
     if (way == Way::depthwise) {
-      const std::int64_t col = each.pass.groups, row = kernel_cols * col;
+      const std::int64_t col = each.pass.src_c * each.pass.group_k, row = kernel_cols * col;
       const ConvKernels::Phase& f = each.phase;
       kernels->depthwise(
           each.pass, run.ptr<const float>(at.src) + image * plan.src_image,
@@ -222,7 +230,7 @@ Range pack_share(Split split, std::int64_t total, int thread, int threads) {
 void build_forward(const Problem& problem, StepBuilder& steps) {
   const Conv2dShape s = conv2d_forward_shape(problem);
   const ConvKernels& kernels = problem.kernels.conv;
-  const Epilogue epilogue = epilogue_attributes("conv2d", problem.attributes);
+  const Epilogue epilogue = epilogue_of(problem);
   DirectPlan plan = plan_direct_forward(s, kernels, epilogue);
   Operands at{steps.input(0), steps.input(1), steps.input(2), steps.output(), {}};
   const ConvPass& pass = plan.passes[0].pass;
@@ -246,7 +254,8 @@ void build_forward(const Problem& problem, StepBuilder& steps) {
 void build_backward_input_way(const Problem& problem, StepBuilder& steps, Way way) {
   const Conv2dShape s = conv2d_backward_input_shape(problem);
   const ConvKernels& kernels = problem.kernels.conv;
-  DirectPlan plan = plan_direct_backward_input(s, kernels, way != Way::planar);
+  DirectPlan plan =
+      plan_direct_backward_input(s, kernels, epilogue_of(problem), way != Way::planar);
   for (PlannedPass& each : plan.passes)
     each.pass.weight_step = kernels.lanes;  // planar: one vector
   const Slot w = steps.input(1);
@@ -264,7 +273,7 @@ void build_backward_input_way(const Problem& problem, StepBuilder& steps, Way wa
                     }
                   });
   add_direct_step(problem, steps, std::move(plan),
-                  {steps.input(0), packed, Slot{}, steps.output(), {}}, s, way);
+                  {steps.input(0), packed, steps.input(2), steps.output(), {}}, s, way);
 }
 void build_backward_input(const Problem& problem, StepBuilder& steps) {
   build_backward_input_way(problem, steps, Way::direct);
@@ -275,36 +284,55 @@ void build_planar_backward_input(const Problem& problem, StepBuilder& steps) {
 
 void build_planar_forward(const Problem& problem, StepBuilder& steps) {
   const Conv2dShape s = conv2d_forward_shape(problem);
-  DirectPlan plan = plan_direct_forward(s, problem.kernels.conv,
-                                        epilogue_attributes("conv2d", problem.attributes), false);
+  DirectPlan plan = plan_direct_forward(s, problem.kernels.conv, epilogue_of(problem), false);
   add_direct_step(problem, steps, std::move(plan),
                   {steps.input(0), steps.input(1), steps.input(2), steps.output(), {}}, s,
                   Way::planar);
 }
 
-void build_depthwise_forward(const Problem& problem, StepBuilder& steps) {
+// With one output a channel the kernel needs no copy, with several it works on one whose channels
+// are repeated.
+DirectPlan depthwise_plan(DirectPlan plan) {
+  for (PlannedPass& each : plan.passes) {
+    ConvPass& p = each.pass;
+    p.copy = p.group_k > 1 && p.dst_w > 0 && p.dst_h > 0;
+    if (p.group_k == 1) continue;
+    p.block_rows = std::max<std::int64_t>(1, p.block_rows / p.group_k);
+  }
+  return plan;
+}
+
+DirectPlan plan_depthwise_forward(const Problem& problem) {
   const Conv2dShape s = conv2d_forward_shape(problem);
-  add_direct_step(problem, steps,
-                  plan_direct_forward(s, problem.kernels.conv,
-                                      epilogue_attributes("conv2d", problem.attributes)),
-                  {steps.input(0), steps.input(1), steps.input(2), steps.output(), {}}, s,
-                  Way::depthwise);
+  return depthwise_plan(
+      plan_direct_forward(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1));
+}
+
+DirectPlan plan_depthwise_backward_input(const Problem& problem) {
+  const Conv2dShape s = conv2d_backward_input_shape(problem);
+  return depthwise_plan(
+      plan_direct_backward_input(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1));
+}
+
+void build_depthwise_forward(const Problem& problem, StepBuilder& steps) {
+  add_direct_step(problem, steps, plan_depthwise_forward(problem),
+                  {steps.input(0), steps.input(1), steps.input(2), steps.output(), {}},
+                  conv2d_forward_shape(problem), Way::depthwise);
 }
 
 void build_depthwise_backward_input(const Problem& problem, StepBuilder& steps) {
-  const Conv2dShape s = conv2d_backward_input_shape(problem);
-  add_direct_step(problem, steps, plan_direct_backward_input(s, problem.kernels.conv),
-                  {steps.input(0), steps.input(1), Slot{}, steps.output(), {}}, s, Way::depthwise,
-                  true);
+  add_direct_step(problem, steps, plan_depthwise_backward_input(problem),
+                  {steps.input(0), steps.input(1), steps.input(2), steps.output(), {}},
+                  conv2d_backward_input_shape(problem), Way::depthwise, true);
 }
 
 std::optional<std::string> forward_declines(const Problem& problem) {
   if (auto reason = declines_unless_f32(problem)) return reason;
   return too_much_padding(plan_direct_forward(conv2d_forward_shape(problem), problem.kernels.conv,
-                                              epilogue_attributes("conv2d", problem.attributes)));
+                                              epilogue_of(problem)));
 }
 
-std::optional<std::string> backward_input_declines(const Problem& problem) {
+std::optional<std::string> too_many_phases(const Problem& problem) {
   if (auto reason = declines_unless_f32(problem)) return reason;
   const Conv2dShape s = conv2d_backward_input_shape(problem);
   constexpr double kMostPhases = 4096;  // each costs a walk over its taps
@@ -312,19 +340,32 @@ std::optional<std::string> backward_input_declines(const Problem& problem) {
           static_cast<double>(std::min(s.window.w.stride, s.window.w.input)) >
       kMostPhases)
     return "strides make more than 4096 phases";
-  return too_much_padding(plan_direct_backward_input(s, problem.kernels.conv));
+  return std::nullopt;
 }
 
+std::optional<std::string> backward_input_declines(const Problem& problem) {
+  if (auto reason = too_many_phases(problem)) return reason;
+  const Conv2dShape s = conv2d_backward_input_shape(problem);
+  return too_much_padding(plan_direct_backward_input(s, problem.kernels.conv, Epilogue{}));
+}
+
+constexpr const char* kNotDepthwise = "needs one channel in per group, and several groups";
+
 std::optional<std::string> depthwise_forward_declines(const Problem& problem) {
-  if (!conv2d_forward_shape(problem).is_depthwise())
-    return "needs one channel in and one out per group, and several groups";
-  return forward_declines(problem);
+  if (auto reason = declines_unless_f32(problem)) return reason;
+  if (!conv2d_forward_shape(problem).is_depthwise()) return kNotDepthwise;
+  return too_much_padding(plan_depthwise_forward(problem));
+}
+std::optional<std::string> depthwise_forward_discourages(const Problem& problem) {
+  const std::int64_t made = conv2d_forward_shape(problem).group_k();
+  if (made < problem.kernels.conv.lanes) return std::nullopt;
+  return concat(made, " channels out of each fill vectors");
 }
 
 std::optional<std::string> depthwise_backward_input_declines(const Problem& problem) {
-  if (!conv2d_backward_input_shape(problem).is_depthwise())
-    return "needs one channel in and one out per group, and several groups";
-  return backward_input_declines(problem);
+  if (auto reason = too_many_phases(problem)) return reason;
+  if (!conv2d_backward_input_shape(problem).is_depthwise()) return kNotDepthwise;
+  return too_much_padding(plan_depthwise_backward_input(problem));
 }
 
 // Planar pays where a vector over the destination's channels would be emptier than one over the
@@ -366,7 +407,7 @@ std::optional<std::string> planar_backward_input_declines(const Problem& problem
   if (auto reason = backward_input_declines(problem)) return reason;
   const Conv2dShape s = conv2d_backward_input_shape(problem);
   return planar_declines(problem, s, s.c,
-                         plan_direct_backward_input(s, problem.kernels.conv, false));
+                         plan_direct_backward_input(s, problem.kernels.conv, Epilogue{}, false));
 }
 std::optional<std::string> planar_backward_input_discourages(const Problem& problem) {
   const Conv2dShape s = conv2d_backward_input_shape(problem);
@@ -380,7 +421,8 @@ const FunctionImplementation kConv2dBackwardInputDirect("direct", backward_input
                                                         build_backward_input);
 
 const FunctionImplementation kConv2dDepthwise("depthwise", depthwise_forward_declines,
-                                              build_depthwise_forward);
+                                              build_depthwise_forward,
+                                              depthwise_forward_discourages);
 const FunctionImplementation kConv2dBackwardInputDepthwise("depthwise",
                                                            depthwise_backward_input_declines,
                                                            build_depthwise_backward_input);

@@ -35,7 +35,7 @@ ConvPass forward_pass(const Conv2dShape& s);
 DirectPlan plan_direct_forward(const Conv2dShape& s, const ConvKernels& kernels,
                                const Epilogue& epilogue, bool flatten = true);
 DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& kernels,
-                                      bool flatten = true);
+                                      const Epilogue& epilogue, bool flatten = true);
 
 // Below this much work a second thread costs more than it brings (20 us at 100 GFLOP/s).
 inline constexpr double kSingleThreadFlops = 2e6;

@@ -109,7 +109,7 @@ DirectPlan plan_direct_forward(const Conv2dShape& s, const ConvKernels& kernels,
 }
 
 DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& kernels,
-                                      bool flatten) {
+                                      const Epilogue& epilogue, bool flatten) {
   const WindowAxis &h = s.window.h, &w = s.window.w;
   DirectPlan plan;
   plan.batch = plan.images = s.n;
@@ -123,6 +123,8 @@ DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& k
       const AxisPhase cols = axis_phase(w, col);
       PlannedPass planned;
       ConvPass& p = planned.pass;
+      p.activation = epilogue.activation;
+      p.alpha = epilogue.alpha;
       p.src_h = h.output;
       p.src_w = w.output;
       p.src_c = s.k;
@@ -162,8 +164,10 @@ DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& k
 
 std::optional<std::string> too_much_padding(const ConvPass& p) {
   constexpr double kLargestScratch = 64 << 20;
+  const bool repeats = p.groups > 1 && p.groups == p.src_c;  // a depthwise pass: its copy is wider
   const double bytes = 4.0 * static_cast<double>(p.copy_rows(p.block_rows)) *
-                       static_cast<double>(p.copy_w) * static_cast<double>(p.src_c);
+                       static_cast<double>(p.copy_w) * static_cast<double>(p.src_c) *
+                       static_cast<double>(repeats ? p.group_k : 1);
   if (!p.copy || bytes <= kLargestScratch) return std::nullopt;
   return "padded rows need " + std::to_string(static_cast<std::int64_t>(bytes / (1 << 20))) +
          " MiB a thread, more than 64";

@@ -5,23 +5,24 @@
 namespace cnnfast {
 
 std::span<const Implementation* const> conv2d_forward_implementations() {
-  static const Implementation* const list[] = {&kConv2dDepthwise, &kConv2dPlanar, &kConv2dWinograd,
-                                               &kConv2dDirect, &kConv2dReference};
+  static const Implementation* const list[] = {&kConv2dDepthwise, &kConv2dPlanar,
+                                               &kConv2dWinograd,  &kConv2dDirect,
+                                               &kConv2dInside,    &kConv2dReference};
   return list;
 }
 
 std::span<const Implementation* const> conv2d_backward_input_implementations() {
   static const Implementation* const list[] = {
-      &kConv2dBackwardInputPlanar, &kConv2dBackwardInputWinograd, &kConv2dBackwardInputDirect,
-      &kConv2dBackwardInputReference};
+      &kConv2dBackwardInputDepthwise, &kConv2dBackwardInputPlanar, &kConv2dBackwardInputWinograd,
+      &kConv2dBackwardInputDirect,    &kConv2dBackwardInputInside, &kConv2dBackwardInputReference};
   return list;
 }
 
 std::span<const Implementation* const> conv2d_backward_kernel_implementations() {
   static const Implementation* const list[] = {
       &kConv2dBackwardKernelDepthwise, &kConv2dBackwardKernelPointwise,
-      &kConv2dBackwardKernelWinograd, &kConv2dBackwardKernelDirect,
-      &kConv2dBackwardKernelReference};
+      &kConv2dBackwardKernelWinograd,  &kConv2dBackwardKernelDirect,
+      &kConv2dBackwardKernelInside,    &kConv2dBackwardKernelReference};
   return list;
 }
 
@@ -29,6 +30,8 @@ Conv2dShape conv2d_forward_shape(const Problem& p) {
   return conv2d_forward_shape(Call{p.attributes, p.inputs});
 }
 Conv2dShape conv2d_backward_input_shape(const Problem& p) {
+  if (p.node.op->name() == "conv2d_transpose")
+    return conv2d_transpose_shape(Call{p.attributes, p.inputs});
   return conv2d_backward_input_shape(Call{p.attributes, p.inputs});
 }
 Conv2dShape conv2d_backward_kernel_shape(const Problem& p) {

@@ -22,11 +22,15 @@ extern const FunctionImplementation kConv2dBackwardKernelWinograd;
 extern const FunctionImplementation kConv2dDirect;
 extern const FunctionImplementation kConv2dBackwardInputDirect;
 extern const FunctionImplementation kConv2dBackwardKernelDirect;
+extern const FunctionImplementation kConv2dInside;
+extern const FunctionImplementation kConv2dBackwardInputInside;
+extern const FunctionImplementation kConv2dBackwardKernelInside;
 extern const FunctionImplementation kConv2dReference;
 extern const FunctionImplementation kConv2dBackwardInputReference;
 extern const FunctionImplementation kConv2dBackwardKernelReference;
 
-// Concrete sizes of a node that infer() accepted.
+// Concrete sizes of a node that infer() accepted. conv2d_transpose runs as conv2d_backward_input,
+// with a bias and an activation.
 Conv2dShape conv2d_forward_shape(const Problem& problem);
 Conv2dShape conv2d_backward_input_shape(const Problem& problem);
 Conv2dShape conv2d_backward_kernel_shape(const Problem& problem);

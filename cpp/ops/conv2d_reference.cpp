@@ -27,10 +27,18 @@ void forward(const Problem& problem, StepBuilder& steps) {
 template <class T>
 void backward_input(const Problem& problem, StepBuilder& steps) {
   const Conv2dShape s = conv2d_backward_input_shape(problem);
-  const Slot dy = steps.input(0), w = steps.input(1), dx = steps.output();
+  const Epilogue epilogue = epilogue_attributes(problem.node.op->name(), problem.attributes);
+  const Slot dy = steps.input(0), w = steps.input(1), b = steps.input(2), dx = steps.output();
+  const std::int64_t count = problem.output().shape.numel();
   steps.step({"reference", Split::single}, [=](const Run& run, int thread, int) {
     if (thread != 0) return;
-    reference::conv2d_backward_input(s, run.ptr<const T>(dy), run.ptr<const T>(w), run.ptr<T>(dx));
+    T* out = run.ptr<T>(dx);
+    reference::conv2d_backward_input(s, run.ptr<const T>(dy), run.ptr<const T>(w), out);
+    const T* bias = run.ptr<const T>(b);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const T z = bias ? out[i] + bias[i % s.c] : out[i];
+      out[i] = reference::apply_activation(epilogue.activation, static_cast<T>(epilogue.alpha), z);
+    }
   });
 }
 

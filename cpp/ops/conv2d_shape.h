@@ -17,8 +17,8 @@ struct Conv2dShape {
 
   std::int64_t group_c() const { return c / groups; }
   std::int64_t group_k() const { return k / groups; }
-  // One channel in and one out per group, and several groups.
-  bool is_depthwise() const { return groups > 1 && c == groups && k == groups; }
+  // One channel in per group, and several groups; group_k() channels out of each.
+  bool is_depthwise() const { return groups > 1 && c == groups; }
   std::int64_t taps() const { return window.h.window * window.w.window; }
   Shape x() const { return {n, window.h.input, window.w.input, c}; }
   Shape w() const { return {window.h.window, window.w.window, group_c(), k}; }
@@ -36,5 +36,9 @@ Conv2dShape conv2d_shape(std::string_view op, const Attributes& attributes, cons
 Conv2dShape conv2d_forward_shape(const Call& call);          // x, w [, b]
 Conv2dShape conv2d_backward_input_shape(const Call& call);   // dy, w; input_shape
 Conv2dShape conv2d_backward_kernel_shape(const Call& call);  // x, dy; kernel_shape
+
+// x, w [, b]; output_padding: the convolution whose input is the result, x in the place of its
+// output. Its padding is explicit.
+Conv2dShape conv2d_transpose_shape(const Call& call);
 
 }  // namespace cnnfast

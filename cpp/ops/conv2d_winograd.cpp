@@ -115,7 +115,7 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
   plan.pass.alpha = epilogue.alpha;
 
   const Slot w = steps.input(1), src = steps.input(0), dst = steps.output();
-  const Slot bias = flipped ? Slot{} : steps.input(2);
+  const Slot bias = steps.input(2);
   const Slot packed = steps.packed(1, kernels.winograd_weights(s.c, s.k, flipped) * 4);
   const std::int64_t blocks = plan.blocks;
   const Split pack_split = threads > 1 && blocks > 1 ? Split::free : Split::single;
@@ -189,7 +189,8 @@ std::optional<std::string> backward_input_discourages(const Problem& problem) {
   return discourages(problem, conv2d_backward_input_shape(problem), true);
 }
 void build_backward_input(const Problem& problem, StepBuilder& steps) {
-  build(problem, steps, conv2d_backward_input_shape(problem), true, Epilogue{});
+  build(problem, steps, conv2d_backward_input_shape(problem), true,
+        epilogue_attributes(problem.node.op->name(), problem.attributes));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 namespace cnnfast {
 
 void add_conv2d_ops(OpList& ops);            // ops/conv2d.cpp
+void add_conv2d_transpose_ops(OpList& ops);  // ops/conv2d_transpose.cpp
 void add_pooling_ops(OpList& ops);           // ops/pooling.cpp
 void add_dense_ops(OpList& ops);             // ops/dense.cpp
 void add_activation_ops(OpList& ops);        // ops/activation.cpp

@@ -15,6 +15,7 @@ struct Registry {
 
   Registry() {
     add_conv2d_ops(ops);
+    add_conv2d_transpose_ops(ops);
     add_pooling_ops(ops);
     add_dense_ops(ops);
     add_activation_ops(ops);

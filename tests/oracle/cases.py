@@ -72,6 +72,19 @@ CONVOLUTIONS = [
     conv((2, 6, 6, 20), (3, 3, 1, 20), groups=20, padding="same"),
     conv((1, 6, 5, 5), (3, 3, 1, 10), groups=5, dilation_rate=2, padding=2),
     conv((1, 5, 5, 34), (1, 1, 17, 38), groups=2),
+    # Depthwise with several outputs a channel: pairs, fours, others, as many as a vector holds.
+    conv((2, 9, 8, 5), (3, 3, 1, 10), groups=5, padding="same"),
+    conv((2, 7, 9, 24), (3, 3, 1, 48), groups=24, strides=2, padding="same"),
+    conv((1, 8, 7, 9), (3, 2, 1, 36), groups=9),
+    conv((1, 6, 7, 17), (5, 5, 1, 51), groups=17, padding=2),
+    conv((2, 7, 6, 3), (3, 3, 1, 15), groups=3, strides=(1, 2), dilation_rate=(2, 1), padding=2),
+    conv((1, 5, 6, 4), (1, 1, 1, 8), groups=4),
+    conv((1, 6, 5, 2), (3, 3, 1, 34), groups=2, padding="same"),
+    conv((1, 6, 6, 2), (4, 4, 1, 32), groups=2, strides=3),
+    # Depthwise kernels that are no 3x3.
+    conv((2, 9, 8, 19), (7, 7, 1, 19), groups=19, padding="same"),
+    conv((1, 8, 9, 8), (2, 4, 1, 8), groups=8, strides=2),
+    conv((1, 12, 11, 10), (3, 3, 1, 10), groups=10, dilation_rate=3),
 ]
 
 POOLINGS = [

@@ -6,7 +6,8 @@ namespace {
 
 bool takes_epilogue(const Node& node) {
   const std::string_view op = node.op->name();
-  return (op == "conv2d" || op == "dense" || op == "batch_norm" || op == "batch_norm_training") &&
+  return (op == "conv2d" || op == "conv2d_transpose" || op == "dense" || op == "batch_norm" ||
+          op == "batch_norm_training") &&
          node.attributes.text("activation", "linear") == "linear";
 }
 
