@@ -1,4 +1,6 @@
 #define CNNFAST_ISA avx512
+#include "kernels/arg_extreme.h"
+#include "kernels/convert.h"
 #include "kernels/dropout.h"
 #include "kernels/elementwise_binary.h"
 #include "kernels/elementwise_unary.h"
@@ -11,6 +13,8 @@
 namespace cnnfast::avx512 {
 
 void fill_elementwise(ElementwiseKernels& table) {
+  fill_arg_extreme(table);
+  fill_conversions(table.convert);
   fill_unary(table);
   fill_binary(table);
   fill_reduce(table);

@@ -59,6 +59,13 @@ struct DropoutKey {
   std::uint32_t seed_low, seed_high, step, stream;
 };
 
+// y[i] = x[i] in another dtype, as reference/shape_ops.h converts.
+using Conversion = void (*)(const void* x, void* y, std::int64_t n);
+struct ConversionKernels {
+  Conversion int32_to_float, int64_to_float, double_to_float;
+  Conversion float_to_int32, float_to_int64, float_to_uint8, float_to_bool, float_to_double;
+};
+
 struct ElementwiseKernels {
   // y[i] = f(x[i]); alpha: slope of leaky_relu, scale of elu.
   void (*unary[kUnaryKinds])(const float* x, float* y, std::int64_t n, float alpha);
@@ -96,6 +103,13 @@ struct ElementwiseKernels {
                     std::int64_t rows, std::int64_t columns);
 
   void (*uint8_to_float)(const std::uint8_t* x, float* y, std::int64_t n);
+  ConversionKernels convert;
+
+  // index[j] = place i < n of the first winner among x[i * inner + j], j < inner; NaN beats all.
+  // For max and min; n < 2^31.
+  using ArgExtreme = void (*)(const float* x, std::int64_t* index, std::int64_t n,
+                              std::int64_t inner);
+  ArgExtreme arg_extreme[kReduceKinds];
 
   // y[i] = x[i] * scale where word i >= threshold, else 0, for begin <= i < end; x and y point to
   // element `begin`.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "ops/checks.h"
 #include "ops/dispatch.h"
@@ -226,14 +227,104 @@ void reduce_vector(const Problem& p, StepBuilder& steps) {
   }
 }
 
+// ---- where the extremes stand ------------------------------------------------------------------
+std::optional<std::string> arg_declines(const Problem& p) {
+  if (auto reason = reduce_declines(p)) return reason;
+  if (p.input(0).shape.numel() >= (std::int64_t{1} << 31)) return "an index does not fit 31 bits";
+  return std::nullopt;
+}
+
+void argmax_vector(const Problem& p, StepBuilder& steps) {
+  const Reduction r = reduction_of(p);
+  const Shape& shape = p.input(0).shape;
+  if (p.output().shape.numel() == 0) return;
+  const auto axis = static_cast<int>(r.axes[0]);
+  const Stage stage{shape.product(0, axis), shape[axis], shape.product(axis + 1, shape.rank())};
+  const Slot x = steps.input(0), y = steps.output();
+  const auto kernel = p.kernels.elementwise.arg_extreme[static_cast<std::size_t>(r.kind)];
+  const StridedLoop loop = flat_loop(stage.outer);
+  Division division = divide_loop(p, loop, stage.cost(), axis > 0 ? shape[0] : 0);
+  if (division.split == Split::free) division.grain = 1;
+  add_divided_step(steps, "vector", loop, division,
+                   [=](const Run& run, const StridedLoop&, Part part) {
+                     for (std::int64_t o = part.begin(); o < part.begin() + part.size(); ++o)
+                       kernel(run.ptr<const float>(x) + o * stage.n * stage.inner,
+                              run.ptr<std::int64_t>(y) + o * stage.inner, stage.n, stage.inner);
+                   });
+}
+
+// Offsets in x of the elements that an output folds, and of the outputs' first ones.
+struct Offsets {
+  std::vector<std::int64_t> kept{0}, folded{0};
+  Offsets(const Shape& shape, const std::vector<std::int64_t>& axes) {
+    for (int axis = 0; axis < shape.rank(); ++axis) {
+      const bool reduced = std::find(axes.begin(), axes.end(), axis) != axes.end();
+      std::vector<std::int64_t>& offsets = reduced ? folded : kept;
+      const std::int64_t step = shape.product(axis + 1, shape.rank());
+      std::vector<std::int64_t> next;
+      for (const std::int64_t offset : offsets)
+        for (std::int64_t i = 0; i < shape[axis]; ++i) next.push_back(offset + i * step);
+      offsets = std::move(next);
+    }
+  }
+};
+
+// The gradient goes to the first winner. Reduced axes side by side are one axis; others are
+// gathered, one output at a time.
+void extreme_backward_vector(const Problem& p, StepBuilder& steps) {
+  const Reduction r = reduction_of(p);
+  const Shape& shape = p.input(0).shape;
+  const Slot x = steps.input(0), dy = steps.input(1), dx = steps.output();
+  if (shape.numel() == 0) return;
+  const auto bytes = static_cast<std::size_t>(p.output().bytes());
+  const std::int64_t outputs = p.input(1).shape.numel();
+  const auto kernel = p.kernels.elementwise.arg_extreme[static_cast<std::size_t>(r.kind)];
+  const std::vector<Stage> stages = stages_of(shape, r.axes);
+  if (stages.size() == 1) {
+    const Stage stage = stages[0];
+    const Slot places = steps.scratch(8 * stage.inner);
+    single_step(steps, "vector", [=](const Run& run) {
+      std::int64_t* place = run.ptr<std::int64_t>(places);
+      const std::int64_t block = stage.n * stage.inner;
+      float* to = run.ptr<float>(dx);
+      std::memset(to, 0, bytes);
+      for (std::int64_t o = 0; o < stage.outer; ++o, to += block) {
+        kernel(run.ptr<const float>(x) + o * block, place, stage.n, stage.inner);
+        for (std::int64_t j = 0; j < stage.inner; ++j)
+          to[place[j] * stage.inner + j] = run.ptr<const float>(dy)[o * stage.inner + j];
+      }
+    });
+    return;
+  }
+  const Offsets at(shape, r.axes);
+  const auto count = static_cast<std::int64_t>(at.folded.size());
+  const Slot gathered = steps.scratch(4 * count);
+  single_step(steps, "gathered", [=](const Run& run) {
+    float *row = run.ptr<float>(gathered), *to = run.ptr<float>(dx);
+    std::memset(to, 0, bytes);
+    for (std::int64_t o = 0; o < outputs; ++o) {
+      const std::int64_t first = at.kept[static_cast<std::size_t>(o)];
+      for (std::int64_t i = 0; i < count; ++i)
+        row[i] = run.ptr<const float>(x)[first + at.folded[static_cast<std::size_t>(i)]];
+      std::int64_t place = 0;
+      kernel(row, &place, count, 1);
+      to[first + at.folded[static_cast<std::size_t>(place)]] = run.ptr<const float>(dy)[o];
+    }
+  });
+}
+
 const FunctionImplementation kReduceVector("vector", reduce_declines, reduce_vector);
 const FunctionImplementation kReduceReference("reference", nullptr, reduce_reference);
+const FunctionImplementation kArgmaxVector("vector", arg_declines, argmax_vector);
+const FunctionImplementation kExtremeBackwardVector("vector", arg_declines,
+                                                    extreme_backward_vector);
 const FunctionImplementation kArgmaxReference("reference", nullptr, argmax_reference);
 const FunctionImplementation kExtremeBackwardReference("reference", nullptr,
                                                        extreme_backward_reference);
 const Implementation* const kReduce[] = {&kReduceVector, &kReduceReference};
-const Implementation* const kArgmax[] = {&kArgmaxReference};
-const Implementation* const kExtremeBackward[] = {&kExtremeBackwardReference};
+const Implementation* const kArgmax[] = {&kArgmaxVector, &kArgmaxReference};
+const Implementation* const kExtremeBackward[] = {&kExtremeBackwardVector,
+                                                  &kExtremeBackwardReference};
 
 }  // namespace
 

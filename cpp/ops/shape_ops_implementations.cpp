@@ -1,4 +1,5 @@
 #include <cstring>
+#include <functional>
 
 #include "ops/checks.h"
 #include "ops/dispatch.h"
@@ -151,30 +152,55 @@ void broadcast_to_vector(const Problem& p, StepBuilder& steps) {
       });
 }
 
-std::optional<std::string> cast_declines(const Problem& p) {
-  if (p.input(0).dtype == DType::u8 && p.output().dtype == DType::f32) return std::nullopt;
-  return concat("converts ", name_of(p.input(0).dtype), " to ", name_of(p.output().dtype),
-                ", this kernel uint8 to float32");
+// The kernel between two dtypes, one of them float32; null: there is none.
+using Converter = std::function<void(const void*, void*, std::int64_t)>;
+Converter conversion(const Problem& p, DType from, DType to) {
+  const ElementwiseKernels& kernels = p.kernels.elementwise;
+  if (to == DType::f32 && (from == DType::u8 || from == DType::boolean))
+    return [f = kernels.uint8_to_float](const void* x, void* y, std::int64_t n) {
+      f(static_cast<const std::uint8_t*>(x), static_cast<float*>(y), n);
+    };
+  const ConversionKernels& c = kernels.convert;
+  if (to == DType::f32) {
+    if (from == DType::i32) return c.int32_to_float;
+    if (from == DType::i64) return c.int64_to_float;
+    if (from == DType::f64) return c.double_to_float;
+  }
+  if (from == DType::f32) {
+    if (to == DType::i32) return c.float_to_int32;
+    if (to == DType::i64) return c.float_to_int64;
+    if (to == DType::u8) return c.float_to_uint8;
+    if (to == DType::boolean) return c.float_to_bool;
+    if (to == DType::f64) return c.float_to_double;
+  }
+  return nullptr;
+}
+
+std::optional<std::string> conversion_declines(const Problem& p) {
+  const DType from = p.input(0).dtype, to = p.output().dtype;
+  if (from == to || conversion(p, from, to)) return std::nullopt;
+  return concat("converts ", name_of(from), " to ", name_of(to),
+                ", this kernel from and to float32");
 }
 
 void cast_vector(const Problem& p, StepBuilder& steps) {
   const Slot x = steps.input(0), y = steps.output();
   const StridedLoop loop = flat_loop(p.output().shape.numel());
-  const auto kernel = p.kernels.elementwise.uint8_to_float;
+  const DType from = p.input(0).dtype, to = p.output().dtype;
+  const std::size_t x_size = size_of(from), y_size = size_of(to);
+  const Converter convert = conversion(p, from, to);
   add_divided_step(
-      steps, "uint8 to float32", loop,
+      steps, "convert", loop,
       divide_loop(p, loop, copy_nanoseconds(p), rows_apply(p.output().shape, p.inputs)),
       [=](const Run& run, const StridedLoop&, Part part) {
-        kernel(run.ptr<const std::uint8_t>(x) + part.begin(), run.ptr<float>(y) + part.begin(),
-               part.size());
+        const auto first = static_cast<std::size_t>(part.begin());
+        const std::byte* source = run.ptr<const std::byte>(x) + first * x_size;
+        std::byte* target = run.ptr<std::byte>(y) + first * y_size;
+        if (convert)
+          convert(source, target, part.size());
+        else if (part.size() > 0)
+          std::memcpy(target, source, static_cast<std::size_t>(part.size()) * x_size);
       });
-}
-
-std::optional<std::string> gather_declines(const Problem& p) {
-  const DType from = p.input(0).dtype, to = p.output().dtype;
-  if (from == to || (from == DType::u8 && to == DType::f32)) return std::nullopt;
-  return concat("converts ", name_of(from), " to ", name_of(to),
-                ", this kernel copies, or converts uint8 to float32");
 }
 
 void gather_rows(const Problem& p, StepBuilder& steps) {
@@ -186,7 +212,7 @@ void gather_rows(const Problem& p, StepBuilder& steps) {
   const auto x_bytes = static_cast<std::size_t>(width) * size_of(from);
   const auto y_bytes = static_cast<std::size_t>(width) * size_of(to);
   const int missing = is_floating(to) ? 0xff : 0;  // all bits set is a NaN
-  const auto convert = p.kernels.elementwise.uint8_to_float;
+  const Converter convert = conversion(p, from, to);
   StridedLoop loop = flat_loop(count);
   // The rows of y and of the indices; data is nobody's, unless it has as many rows.
   Division division = divide_loop(p, loop, 2 * copy_nanoseconds(p),
@@ -194,7 +220,7 @@ void gather_rows(const Problem& p, StepBuilder& steps) {
                                   : count > 1   ? count
                                                 : 0);
   division.grain = 1;
-  add_divided_step(steps, from == to ? "copy" : "uint8 to float32", loop, division,
+  add_divided_step(steps, from == to ? "copy" : "convert", loop, division,
                    [=](const Run& run, const StridedLoop&, Part part) {
                      const std::int64_t* chosen = run.ptr<const std::int64_t>(indices);
                      const std::byte* source = run.ptr<const std::byte>(data);
@@ -210,30 +236,48 @@ void gather_rows(const Problem& p, StepBuilder& steps) {
                        if (from == to)
                          std::memcpy(row, x, y_bytes);
                        else
-                         convert(reinterpret_cast<const std::uint8_t*>(x),
-                                 reinterpret_cast<float*>(row), width);
+                         convert(x, row, width);
                      }
                    });
+}
+
+std::optional<std::string> fill_declines(const Problem& p) {
+  if (p.output().dtype == DType::f32) return std::nullopt;
+  return concat("dtype is ", name_of(p.output().dtype), ", this kernel writes float32");
+}
+
+void fill_vector(const Problem& p, StepBuilder& steps) {
+  const Slot y = steps.output();
+  const StridedLoop loop = flat_loop(p.output().shape.numel());
+  const auto value = static_cast<float>(p.attributes.real("value", 0.0));
+  const auto copy = p.kernels.elementwise.copy;
+  add_divided_step(
+      steps, "vector", loop,
+      divide_loop(p, loop, copy_nanoseconds(p), rows_apply(p.output().shape, p.inputs)),
+      [=](const Run& run, const StridedLoop&, Part part) {
+        copy({&value, 0, 0}, run.ptr<float>(y) + part.begin(), part.size(), 1, part.size());
+      });
 }
 
 const FunctionImplementation kTransposeBlocked("blocked", declines_unless_four_bytes,
                                                transpose_blocked);
 const FunctionImplementation kBroadcastToVector("vector", declines_unless_four_bytes,
                                                 broadcast_to_vector);
-const FunctionImplementation kCastVector("vector", cast_declines, cast_vector);
-const FunctionImplementation kGatherRows("rows", gather_declines, gather_rows);
+const FunctionImplementation kCastVector("vector", conversion_declines, cast_vector);
+const FunctionImplementation kGatherRows("rows", conversion_declines, gather_rows);
 const FunctionImplementation kViewReference("reference", nullptr, view_reference);
 const FunctionImplementation kTransposeReference("reference", nullptr, transpose_reference);
 const FunctionImplementation kBroadcastToReference("reference", nullptr, broadcast_to_reference);
 const FunctionImplementation kCastReference("reference", nullptr, cast_reference);
 const FunctionImplementation kGatherReference("reference", nullptr, gather_reference);
+const FunctionImplementation kFillVector("vector", fill_declines, fill_vector);
 const FunctionImplementation kFillReference("reference", nullptr, fill_reference);
 const Implementation* const kView[] = {&kViewReference};
 const Implementation* const kTranspose[] = {&kTransposeBlocked, &kTransposeReference};
 const Implementation* const kBroadcastTo[] = {&kBroadcastToVector, &kBroadcastToReference};
 const Implementation* const kCast[] = {&kCastVector, &kCastReference};
 const Implementation* const kGather[] = {&kGatherRows, &kGatherReference};
-const Implementation* const kFill[] = {&kFillReference};
+const Implementation* const kFill[] = {&kFillVector, &kFillReference};
 
 }  // namespace
 

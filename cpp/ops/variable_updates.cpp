@@ -124,7 +124,7 @@ void build_assign(const Problem& p, StepBuilder& steps) {
   });
 }
 
-const FunctionImplementation kAssign{"reference", nullptr, build_assign};
+const FunctionImplementation kAssign{"copy", nullptr, build_assign};
 constexpr std::array<const Implementation*, 1> kAssignImplementations{&kAssign};
 
 class Assign final : public Op {
