@@ -22,9 +22,13 @@ from cnnfast.layers.augmentation import (
 )
 from cnnfast.layers.batch_normalization import BatchNormalization
 from cnnfast.layers.borders import Cropping2D, UpSampling2D, ZeroPadding2D
+from cnnfast.layers.conv1d import Conv1D
 from cnnfast.layers.conv2d import Conv2D
+from cnnfast.layers.conv2d_transpose import Conv2DTranspose
 from cnnfast.layers.dense import Dense
 from cnnfast.layers.dropout import Dropout, SpatialDropout2D
+from cnnfast.layers.depthwise_conv2d import DepthwiseConv2D
+from cnnfast.layers.dropout import Dropout
 from cnnfast.layers.input_layer import Input, InputLayer
 from cnnfast.layers.layer import Layer
 from cnnfast.layers.merging import (
@@ -55,8 +59,13 @@ from cnnfast.layers.sample_normalization import (
     LocalResponseNormalization,
 )
 from cnnfast.layers.standardizing import Normalization
+from cnnfast.layers.separable_conv2d import SeparableConv2D
 
+# Keras' other names for the same layers.
+Convolution1D = Conv1D
 Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
+SeparableConvolution2D = SeparableConv2D
 
 __all__ = [
     "ELU",
@@ -69,10 +78,15 @@ __all__ = [
     "AvgPool2D",
     "BatchNormalization",
     "Concatenate",
+    "Conv1D",
     "Conv2D",
+    "Conv2DTranspose",
+    "Convolution1D",
     "Convolution2D",
     "Cropping2D",
+    "Convolution2DTranspose",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GlobalAveragePooling2D",
@@ -104,6 +118,8 @@ __all__ = [
     "ReLU",
     "Rescaling",
     "Reshape",
+    "SeparableConv2D",
+    "SeparableConvolution2D",
     "Softmax",
     "SpatialDropout2D",
     "Subtract",

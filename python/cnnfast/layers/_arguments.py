@@ -61,15 +61,26 @@ def pair(label: str, name: str, value: Any, least: int = 1) -> tuple[int, int]:
     return number, number
 
 
-def window_padding(label: str, value: Any) -> Any:
-    """ "valid" or "same" in lower case, or explicit padding as ``ops`` takes it."""
+def several(label: str, name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:
+    """``count`` integers from one, or from a sequence of that many."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != count:
+            wanted = "one integer" if count == 1 else f"one integer or {count}"
+            raise ValueError(f"{label}: {name} must be {wanted}, got {value!r}")
+        return tuple(whole(label, name, each, least) for each in value)
+    return (whole(label, name, value, least),) * count
+
+
+def window_padding(label: str, value: Any, modes: tuple[str, ...] = ("valid", "same")) -> Any:
+    """One of ``modes`` in lower case, or explicit padding as ``ops`` takes it."""
+    listed = f"{', '.join(map(repr, modes[:-1]))} or {modes[-1]!r}"
     if isinstance(value, str):
         mode = value.lower()
-        if mode not in ("valid", "same"):
-            raise ValueError(f"{label}: padding must be 'valid' or 'same', got {value!r}")
+        if mode not in modes:
+            raise ValueError(f"{label}: padding must be {listed}, got {value!r}")
         return mode
     if isinstance(value, bool) or not isinstance(value, (int, tuple, list)):
-        raise TypeError(f"{label}: padding must be 'valid' or 'same', got {value!r}")
+        raise TypeError(f"{label}: padding must be {listed}, got {value!r}")
     return value
 
 
@@ -90,12 +101,23 @@ def image_input(label: str, input_shape: Sequence[int | None], data_format: str)
     Raises:
         ValueError: another rank, an unknown number of channels.
     """
+    return window_input(label, input_shape, data_format, 2)
+
+
+def window_input(label: str, input_shape: Sequence[int | None], data_format: str, axes: int) -> int:
+    """The number of channels of an input with ``axes`` axes between batch and channels.
+
+    Raises:
+        ValueError: another rank, an unknown number of channels.
+    """
     last = data_format == "channels_last"
-    expected = "(batch, height, width, channels)" if last else "(batch, channels, height, width)"
-    if len(input_shape) != 4:
+    places = "height, width" if axes == 2 else "steps"
+    expected = f"(batch, {places}, channels)" if last else f"(batch, channels, {places})"
+    if len(input_shape) != axes + 2:
+        example = "x[..., None] for grey images" if axes == 2 else "x[..., None] for one channel"
         raise ValueError(
             f"{label}: expected an input {expected}, got shape {tuple(input_shape)}; "
-            "add the axes that are missing, e.g. x[..., None] for grey images"
+            f"add the axes that are missing, e.g. {example}"
         )
     channels = input_shape[-1] if last else input_shape[1]
     if channels is None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnfast import _trace, initializers, regularizers
-from cnnfast.layers.conv2d import refuse_unsupported
+from cnnfast.layers.base_conv import refuse_unsupported
 from cnnfast.layers.layer import Layer
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from cnnfast import _trace, initializers, ops
 from cnnfast.layers._arguments import whole
 from cnnfast.layers._scaling import ScalingLayer, axis_size, number
-from cnnfast.layers.conv2d import refuse_unsupported
+from cnnfast.layers.base_conv import refuse_unsupported
 
 
 class BatchNormalization(ScalingLayer):

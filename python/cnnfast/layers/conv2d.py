@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnfast import activations, initializers, ops, regularizers
-from cnnfast.layers._arguments import (
-    image_format,
-    image_input,
-    pair,
-    whole,
-    window_padding,
-)
-from cnnfast.layers.layer import Layer
+from cnnfast import initializers, ops, regularizers
+from cnnfast.layers._arguments import whole
+from cnnfast.layers.base_conv import BaseConv, refuse_unsupported
+
+__all__ = ["Conv2D", "refuse_unsupported"]
 
 
-class Conv2D(Layer):
+class Conv2D(BaseConv):
     """Convolution over height and width, with bias and activation.
 
     Input (N, H, W, C), output (N, OH, OW, filters); with ``data_format="channels_first"`` the
@@ -66,34 +62,36 @@ class Conv2D(Layer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            2,
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            bias_initializer,
+            bias_regularizer,
+            {
+                "activity_regularizer": activity_regularizer,
+                "kernel_constraint": kernel_constraint,
+                "bias_constraint": bias_constraint,
+            },
+            **kwargs,
+        )
         label = self.label
         self.filters = whole(label, "filters", filters)
-        self.kernel_size = pair(label, "kernel_size", kernel_size)
-        self.strides = pair(label, "strides", strides)
-        self.padding = window_padding(label, padding)
-        self.data_format = image_format(label, data_format)
-        self.dilation_rate = pair(label, "dilation_rate", dilation_rate)
         self.groups = whole(label, "groups", groups)
         if self.filters % self.groups:
             raise ValueError(
                 f"{label}: filters ({filters}) must be a multiple of groups ({groups})"
             )
-        self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        refuse_unsupported(
-            label,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
 
     def build(self, input_shape: Any) -> None:
-        channels = image_input(self.label, input_shape, self.data_format)
+        channels = self.input_channels(input_shape)
         if channels % self.groups:
             raise ValueError(
                 f"{self.label}: {channels} input channels do not divide into {self.groups} groups"
@@ -104,61 +102,18 @@ class Conv2D(Layer):
             regularizer=self.kernel_regularizer,
             name="kernel",
         )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                (self.filters,),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                name="bias",
-            )
+        self.add_bias(self.filters)
 
     def call(self, x: Any) -> Any:
-        channels = image_input(self.label, x.shape, self.data_format)
-        expected = self.kernel.shape[2] * self.groups
-        if channels != expected:
-            plural = "" if channels == 1 else "s"
-            raise ValueError(
-                f"{self.label}: input has {channels} channel{plural}, kernel "
-                f"{tuple(self.kernel.shape)} expects {expected}; got x {tuple(x.shape)}"
-            )
-        y = ops.conv2d(
-            x,
-            self.kernel,
-            self.bias,
-            strides=self.strides,
-            padding=self.padding,
-            dilation_rate=self.dilation_rate,
-            groups=self.groups,
-            data_format=self.data_format,
-        )
+        self.expect_channels(x, self.kernel.shape[-2] * self.groups, self.kernel)
+        y = ops.conv2d(x, self.kernel, self.bias, groups=self.groups, **self.window())
         return self.activation(y)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
-            "kernel_size": list(self.kernel_size),
-            "strides": list(self.strides),
-            "padding": self.padding,
-            "data_format": self.data_format,
-            "dilation_rate": list(self.dilation_rate),
             "groups": self.groups,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
             "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
         }
-
-
-def refuse_unsupported(label: str, **arguments: Any) -> None:
-    """A clear error for arguments of Keras that cnnfast does not have.
-
-    Raises:
-        ValueError: one of them is not None.
-    """
-    for name, value in arguments.items():
-        if value is not None:
-            raise ValueError(f"{label}: {name} is not supported; leave it out")

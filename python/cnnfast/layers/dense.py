@@ -6,7 +6,7 @@ from typing import Any
 
 from cnnfast import activations, initializers, ops, regularizers
 from cnnfast.layers._arguments import whole
-from cnnfast.layers.conv2d import refuse_unsupported
+from cnnfast.layers.base_conv import refuse_unsupported
 from cnnfast.layers.layer import Layer
 
 

@@ -63,7 +63,13 @@ from cnnfast.ops.arithmetic import (
     where,
 )
 from cnnfast.ops.convolution import conv2d, conv2d_backward_input, conv2d_backward_kernel
-from cnnfast.ops.convolution_variants import conv, conv2d_transpose, depthwise_conv2d
+from cnnfast.ops.convolution_1d import conv1d
+from cnnfast.ops.convolution_keras import conv, conv_transpose, depthwise_conv, separable_conv
+from cnnfast.ops.convolution_variants import (
+    conv2d_transpose,
+    depthwise_conv2d,
+    separable_conv2d,
+)
 from cnnfast.ops.dense import dense, dense_backward_input, dense_backward_kernel, matmul
 from cnnfast.ops.dropout import dropout, dropout_backward
 from cnnfast.ops.loss import (
@@ -146,13 +152,16 @@ __all__ = [
     "clip",
     "concatenate",
     "conv",
+    "conv1d",
     "conv2d",
     "conv2d_backward_input",
     "conv2d_backward_kernel",
     "conv2d_transpose",
+    "conv_transpose",
     "dense",
     "dense_backward_input",
     "dense_backward_kernel",
+    "depthwise_conv",
     "depthwise_conv2d",
     "divide",
     "dropout",
@@ -211,6 +220,8 @@ __all__ = [
     "resize",
     "roll",
     "selu",
+    "separable_conv",
+    "separable_conv2d",
     "sigmoid",
     "sign",
     "silu",

@@ -98,6 +98,15 @@ def pair(op: str, name: str, value: object, least: int = 1) -> tuple[int, int]:
     return number, number
 
 
+def single(op: str, name: str, value: object, least: int = 1) -> int:
+    """One integer, alone or in a sequence."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        if len(value) != 1:
+            raise ValueError(f"{op}: {name} must be one integer, got {_shown(value)}")
+        value = value[0]
+    return integer(op, name, value, least)
+
+
 # ---- windows ---------------------------------------------------------------------------------
 
 

@@ -1,0 +1,134 @@
+"""Transposed convolution: the way up where a convolution is the way down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnfast import initializers, ops, regularizers
+from cnnfast.layers._arguments import several, whole
+from cnnfast.layers.base_conv import BaseConv
+
+
+class Conv2DTranspose(BaseConv):
+    """Transposed convolution: every input value paints the kernel onto the output.
+
+    Input (N, H, W, C), output (N, OH, OW, filters); with ``data_format="channels_first"`` the
+    channels stand second. Weights: kernel (KH, KW, filters / groups, C) and bias (filters,).
+
+    Args:
+        filters: number of output channels.
+        kernel_size: one integer or (height, width).
+        strides: one integer or (vertical, horizontal): how far apart the paintings are.
+        padding: "valid": the whole result, max(kernel, stride) for the last place; "same": output
+            size input x stride. Beyond Keras: explicit as ``ops.conv2d`` takes it, what is cropped.
+        output_padding: rows and columns added at the end, less than the strides. None: Keras'
+            sizes, as above.
+        data_format: "channels_last" (also None) or "channels_first".
+        dilation_rate: distance between the taps of the kernel.
+        activation: a name or function; None: linear.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer: see ``cnnfast.initializers``.
+        kernel_regularizer, bias_regularizer: see ``cnnfast.regularizers``.
+        groups: beyond Keras: channels and filters are convolved in that many separate groups.
+        **kwargs: those of :class:`Layer`.
+
+    Raises:
+        ValueError, TypeError: arguments out of range; an input of another rank; channels that
+            do not divide into the groups.
+
+    >>> import numpy as np
+    >>> from cnnfast.layers import Conv2DTranspose
+    >>> Conv2DTranspose(8, 4, strides=2, padding="same")(np.zeros((2, 5, 5, 3), "float32")).shape
+    (2, 10, 10, 8)
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = (1, 1),
+        padding: Any = "valid",
+        output_padding: Any = None,
+        data_format: str | None = None,
+        dilation_rate: Any = (1, 1),
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        groups: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            2,
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            bias_initializer,
+            bias_regularizer,
+            {
+                "activity_regularizer": activity_regularizer,
+                "kernel_constraint": kernel_constraint,
+                "bias_constraint": bias_constraint,
+            },
+            **kwargs,
+        )
+        label = self.label
+        self.filters = whole(label, "filters", filters)
+        self.output_padding = (
+            None
+            if output_padding is None
+            else several(label, "output_padding", output_padding, 2, 0)
+        )
+        self.groups = whole(label, "groups", groups)
+        if self.filters % self.groups:
+            raise ValueError(
+                f"{label}: filters ({filters}) must be a multiple of groups ({groups})"
+            )
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+
+    def build(self, input_shape: Any) -> None:
+        channels = self.input_channels(input_shape)
+        if channels % self.groups:
+            raise ValueError(
+                f"{self.label}: {channels} input channels do not divide into {self.groups} groups"
+            )
+        self.kernel = self.add_weight(
+            (*self.kernel_size, self.filters // self.groups, channels),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            name="kernel",
+        )
+        self.add_bias(self.filters)
+
+    def call(self, x: Any) -> Any:
+        self.expect_channels(x, self.kernel.shape[3], self.kernel)
+        y = ops.conv2d_transpose(
+            x,
+            self.kernel,
+            self.bias,
+            output_padding=self.output_padding,
+            groups=self.groups,
+            **self.window(),
+        )
+        return self.activation(y)
+
+    def get_config(self) -> dict[str, Any]:
+        extra = self.output_padding
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "output_padding": None if extra is None else list(extra),
+            "groups": self.groups,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+        }
