@@ -26,9 +26,8 @@ from cnnfast.layers.conv1d import Conv1D
 from cnnfast.layers.conv2d import Conv2D
 from cnnfast.layers.conv2d_transpose import Conv2DTranspose
 from cnnfast.layers.dense import Dense
-from cnnfast.layers.dropout import Dropout, SpatialDropout2D
 from cnnfast.layers.depthwise_conv2d import DepthwiseConv2D
-from cnnfast.layers.dropout import Dropout
+from cnnfast.layers.dropout import Dropout, SpatialDropout2D
 from cnnfast.layers.input_layer import Input, InputLayer
 from cnnfast.layers.layer import Layer
 from cnnfast.layers.merging import (
@@ -58,8 +57,8 @@ from cnnfast.layers.sample_normalization import (
     LayerNormalization,
     LocalResponseNormalization,
 )
-from cnnfast.layers.standardizing import Normalization
 from cnnfast.layers.separable_conv2d import SeparableConv2D
+from cnnfast.layers.standardizing import Normalization
 
 # Keras' other names for the same layers.
 Convolution1D = Conv1D

@@ -350,6 +350,36 @@ class Network(Layer):
         for line in summary_lines(self, line_length, show_trainable, expand_nested):
             show(line)
 
+    def receptive_field(self, layer: Any = None, input: int | str = 0) -> Any:
+        """What one place of the output, or of layers' outputs, sees of the input.
+
+        Worked out from the traced graph, so it holds for any model: chains, branches (their
+        union), pooling, dilated and transposed convolutions.
+
+        Args:
+            layer: None: the model's output; a layer, its name or its index; or a list of those.
+            input: place or name of an input, for models with several.
+
+        Returns:
+            A :class:`~cnnfast.models.receptive_field.ReceptiveField` with ``size``, ``stride``, ``padding`` (an
+            entry for each spatial axis, in input pixels) and ``region(row, column)``; a list of
+            them for a list of layers.
+
+        Raises:
+            ValueError: the model is not built; an unknown layer; branches that move over the
+                input with different strides meet.
+
+        >>> import cnnfast
+        >>> from cnnfast.layers import Conv2D, MaxPooling2D
+        >>> stack = [cnnfast.Input((28, 28, 1)), Conv2D(8, 3), MaxPooling2D(2), Conv2D(8, 3)]
+        >>> field = cnnfast.Sequential(stack).receptive_field()
+        >>> field.size, field.stride, field.region(2, 3)
+        ((8, 8), (2, 2), (slice(4, 12, None), slice(6, 14, None)))
+        """
+        from cnnfast.models.receptive_field import receptive_field
+
+        return receptive_field(self, layer, input)
+
     # ---- files --------------------------------------------------------------------------------
 
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
