@@ -196,8 +196,9 @@ def test_unknown_sizes():
 def test_every_op_a_network_is_made_of_has_a_rule():
     """Ops that only training or metrics add may go without one."""
     elsewhere = {
-        "gradients", "fill", "accumulate_gradient", "adagrad_update", "binary_crossentropy",
-        "ema_update", "in_top_k", "learning_rate_schedule", "rmsprop_update", "moving_average",
+        "gradients", "fill", "draw_affine", "draw_uniform", "accumulate_gradient", "adagrad_update",
+        "binary_crossentropy", "ema_update", "in_top_k", "learning_rate_schedule", "rmsprop_update",
+        "moving_average",
         "accumulate", "assign", "increment", "sgd_update", "adam_update",
         "categorical_accuracy", "sparse_categorical_accuracy", "categorical_crossentropy",
         "sparse_categorical_crossentropy", "conv2d_backward_kernel", "dense_backward_input",

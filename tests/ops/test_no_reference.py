@@ -14,6 +14,8 @@ from ops.levels import levels
 EXEMPT = {
     "gradients": "replaced by other ops before a plan is made",
     "increment": "one integer, a counter",
+    "draw_affine": "six numbers an image, drawn from a counter",
+    "draw_uniform": "a few numbers an image, drawn from a counter",
     "learning_rate_schedule": "one number a step",
     "stop_gradient": "a view",
     "identity": "a view",
@@ -172,7 +174,7 @@ CALLS = {
     **dict.fromkeys(
         ("tanh", "sigmoid", "softplus", "exp", "log", "sqrt", "square", "abs", "negative"), UNARY
     ),
-    **dict.fromkeys(("reciprocal", "sign"), UNARY),
+    **dict.fromkeys(("reciprocal", "sign", "erf"), UNARY),
     **dict.fromkeys(
         ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power"), BINARY
     ),
@@ -285,6 +287,16 @@ CALLS = {
         ({"axis": axis, "size": size}, [f32(*IMAGE)]) for axis, size in ((1, 18), (2, 3))
     ],
     "interpolate_backward": [({"axis": 1, "size": 9}, [f32(2, 18, 8, 5)])],
+    "affine_transform": [
+        (
+            {"height": 7, "width": 6, "fill_mode": mode, "interpolation": "bilinear"},
+            [f32(*IMAGE), f32(2, 6)],
+        )
+        for mode in ("constant", "reflect", "wrap", "nearest")
+    ],
+    "affine_transform_backward": [
+        ({"height": 9, "width": 8, "fill_mode": "constant"}, [f32(2, 7, 6, 5), f32(1, 6)])
+    ],
     "prelu": [({}, [f32(*IMAGE), f32(*slope)]) for slope in ((5,), (9, 8, 5), (1, 1, 5))],
     "prelu_backward": [({}, [f32(*IMAGE), f32(5), f32(*IMAGE)])],
     "elu_backward": [({"alpha": 0.5}, [f32(*IMAGE), f32(*IMAGE)])],

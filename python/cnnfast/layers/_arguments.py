@@ -65,7 +65,7 @@ def several(label: str, name: str, value: Any, count: int, least: int = 1) -> tu
     """``count`` integers from one, or from a sequence of that many."""
     if isinstance(value, (tuple, list)):
         if len(value) != count:
-            wanted = "one integer" if count == 1 else f"one integer or {count}"
+            wanted = {1: "one integer", 2: "one integer or two"}.get(count, f"{count} integers")
             raise ValueError(f"{label}: {name} must be {wanted}, got {value!r}")
         return tuple(whole(label, name, each, least) for each in value)
     return (whole(label, name, value, least),) * count

@@ -17,7 +17,7 @@ from cnnfast.models._spans import IDENTITY, Along, Span
 _SAME_PLACE = "relu leaky_relu elu tanh sigmoid silu softplus exp log sqrt square abs negative "
 _SAME_PLACE += "reciprocal sign add subtract multiply divide maximum minimum power equal not_equal "
 _SAME_PLACE += "greater greater_equal less less_equal select identity stop_gradient cast dropout "
-_SAME_PLACE += "clip rsqrt prelu batch_norm"
+_SAME_PLACE += "clip rsqrt prelu batch_norm erf"
 SAME_PLACE: Final = frozenset(_SAME_PLACE.split())
 REDUCTIONS: Final = frozenset({"sum", "mean", "max", "min"})
 
@@ -384,5 +384,6 @@ RULES: dict[str, Callable[[Step], Fields | None]] = {
     "layer_norm": _mixes_last,
     "local_response_norm": _mixes_last,
     "group_norm": _whole_sample,
+    "affine_transform": _whole_sample,
     "batch_norm_training": _whole_sample,
 }
