@@ -27,12 +27,16 @@ struct DepthwiseTile {
   float alpha;
 };
 
-template <int Q, int V>
+// kWhole: the last vector has all its lanes.
+template <int Q, int V, bool kWhole>
 void depthwise_tile(const DepthwiseTile& t) {
+  const auto get = [&](const float* p, int v) __attribute__((always_inline)) {
+    return kWhole || v < V - 1 ? load(p) : load_first(p, t.last);
+  };
   vf acc[Q][V];
   CNNFAST_UNROLL
   for (int v = 0; v < V; ++v) {
-    const vf bias = t.bias ? load_lanes(t.bias + v * kLanes, v == V - 1 ? t.last : kLanes) : vf{};
+    const vf bias = t.bias ? get(t.bias + v * kLanes, v) : vf{};
     CNNFAST_UNROLL
     for (int q = 0; q < Q; ++q) acc[q][v] = bias;
   }
@@ -42,11 +46,9 @@ void depthwise_tile(const DepthwiseTile& t) {
       const float* w = t.w + r * t.w_row + s * t.w_col;
       CNNFAST_UNROLL
       for (int v = 0; v < V; ++v) {
-        const int lanes = v == V - 1 ? t.last : kLanes;
-        const vf weight = load_lanes(w + v * kLanes, lanes);
+        const vf weight = get(w + v * kLanes, v);
         CNNFAST_UNROLL
-        for (int q = 0; q < Q; ++q)
-          acc[q][v] += weight * load_lanes(x + q * t.x_col + v * kLanes, lanes);
+        for (int q = 0; q < Q; ++q) acc[q][v] += weight * get(x + q * t.x_col + v * kLanes, v);
       }
     }
   CNNFAST_UNROLL
@@ -58,7 +60,11 @@ void depthwise_tile(const DepthwiseTile& t) {
     } else if (t.activation == ActivationKind::leaky_relu) {
       value = select(value < vf{}, value * broadcast(t.alpha), value);
     }
-    store_lanes(t.y + q * t.y_col + v * kLanes, value, v == V - 1 ? t.last : kLanes);
+    float* y = t.y + q * t.y_col + v * kLanes;
+    if (kWhole || v < V - 1)
+      store(y, value);
+    else
+      store_first(y, value, t.last);
   }
 }
 
@@ -82,10 +88,12 @@ CNNFAST_INLINE void depthwise_finish(const ConvPass& p, float* y, const float* b
 // and t.y at column 0. Channels run innermost, so that memory is walked in its order.
 void depthwise_columns(const DepthwiseTile& row, int64_t channels, int64_t begin, int64_t end) {
   using Function = void (*)(const DepthwiseTile&);
-  static constexpr Function kTwo[] = {depthwise_tile<6, 2>, depthwise_tile<3, 2>,
-                                      depthwise_tile<1, 2>};
-  static constexpr Function kOne[] = {depthwise_tile<6, 1>, depthwise_tile<3, 1>,
-                                      depthwise_tile<1, 1>};
+  static constexpr Function kWhole[] = {depthwise_tile<6, 2, true>, depthwise_tile<3, 2, true>,
+                                        depthwise_tile<1, 2, true>};
+  static constexpr Function kTwo[] = {depthwise_tile<6, 2, false>, depthwise_tile<3, 2, false>,
+                                      depthwise_tile<1, 2, false>};
+  static constexpr Function kOne[] = {depthwise_tile<6, 1, false>, depthwise_tile<3, 1, false>,
+                                      depthwise_tile<1, 1, false>};
   DepthwiseTile t = row;
   for (int64_t col = begin; col < end;) {
     const int64_t left = end - col;
@@ -97,7 +105,8 @@ void depthwise_columns(const DepthwiseTile& row, int64_t channels, int64_t begin
       t.bias = row.bias ? row.bias + c : nullptr;
       t.x = row.x + col * t.x_col + c;
       t.y = row.y + col * t.y_col + c;
-      (two ? kTwo : kOne)[size](t);
+      const bool whole = two && t.last == kLanes;
+      (whole ? kWhole : two ? kTwo : kOne)[size](t);
     }
     col += size == 0 ? 6 : size == 1 ? 3 : 1;
   }

@@ -10,8 +10,8 @@ namespace {
 
 // R rows of T neighbouring taps, one vector of channels: R T accumulators + dy + one of x, 11 of 16
 // registers for 3x3. Fewer than eight would wait for each other's sums.
-template <int R, int T>
-void depthwise_sum(const SumTile& t, int64_t tap_row, int64_t tap, int64_t dw_row) {
+template <int R, int T, bool kWhole>
+void depthwise_sum_of(const SumTile& t, int64_t tap_row, int64_t tap, int64_t dw_row) {
   vf acc[R][T];
   CNNFAST_UNROLL
   for (int r = 0; r < R; ++r) CNNFAST_UNROLL
@@ -21,10 +21,13 @@ void depthwise_sum(const SumTile& t, int64_t tap_row, int64_t tap, int64_t dw_ro
       const float* x = t.x + image * t.x_image + row * t.x_row;
       const float* dy = t.dy + image * t.dy_image + row * t.dy_row;
       for (int64_t col = t.cols; col > 0; --col, x += t.x_col, dy += t.dy_col) {
-        const vf d = load_lanes(dy, t.last);
+        const auto get = [&](const float* p) __attribute__((always_inline)) {
+          return kWhole ? load(p) : load_first(p, t.last);
+        };
+        const vf d = get(dy);
         CNNFAST_UNROLL
         for (int r = 0; r < R; ++r) CNNFAST_UNROLL
-        for (int i = 0; i < T; ++i) acc[r][i] += d * load_lanes(x + r * tap_row + i * tap, t.last);
+        for (int i = 0; i < T; ++i) acc[r][i] += d * get(x + r * tap_row + i * tap);
       }
     }
   CNNFAST_UNROLL
@@ -34,6 +37,12 @@ void depthwise_sum(const SumTile& t, int64_t tap_row, int64_t tap, int64_t dw_ro
     const vf before = t.first ? vf{} : load_lanes(dw, t.last);
     store_lanes(dw, before + acc[r][i], t.last);
   }
+}
+
+template <int R, int T>
+void depthwise_sum(const SumTile& t, int64_t tap_row, int64_t tap, int64_t dw_row) {
+  (t.last == kLanes ? depthwise_sum_of<R, T, true> : depthwise_sum_of<R, T, false>)(t, tap_row, tap,
+                                                                                    dw_row);
 }
 
 using DepthwiseSum = void (*)(const SumTile&, int64_t, int64_t, int64_t);
