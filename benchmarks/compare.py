@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import shlex
 from pathlib import Path
 
 from benchmarks import report
@@ -168,6 +169,8 @@ def main() -> None:
             f"python -m benchmarks.compare {what} --threads {arguments.threads} "
             f"--blocks {arguments.blocks} --seconds {arguments.seconds:g}"
         )
+        if arguments.sides:
+            command += "".join(f" {shlex.quote(s)}" for s in ("--sides", *arguments.sides))
         lines = [*report.heading(command, arguments.threads, versions), *tables]
         print("\n" + "\n".join(lines) + "\n")
         if arguments.out:
