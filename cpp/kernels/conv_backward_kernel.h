@@ -2,34 +2,34 @@
 #pragma once
 
 #include "kernels/conv_copy.h"
+#include "kernels/conv_sum_panels.h"
 #include "kernels/conv_sum_tile.h"
 #include "kernels/conv_table.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
-// How the rows of dw fall into tiles: groups of `bases` taps down, segments of neighbouring
-// (kw, c), `pieces` tiles a segment.
+// How the rows of dw fall into tiles. Few channels: groups of `bases` taps down, segments of
+// neighbouring (kw, c), pieces of them, read where x lies or from a padded copy. Else pieces of the
+// channels, which all taps read from one panel.
 struct SumLayout {
+  bool panels;
   bool merged;  // one segment holds all kw and c: one group, adjoining taps
-  int64_t length, segments;
+  int64_t segments;
   int64_t bases, base_groups;
-  int64_t pieces;
-  int64_t tiles() const { return base_groups * segments * pieces; }
+  Pieces pieces;
+  int64_t tiles() const { return base_groups * segments * pieces.count; }
 };
 
 CNNFAST_INLINE SumLayout sum_layout(const ConvPass& p) {
-  SumLayout l;
-  l.merged = p.groups == 1 && (p.col_tap_step == 1 || p.col_taps == 1);
-  l.length = l.merged ? p.col_taps * p.group_c : p.group_c;
-  l.segments = l.merged ? 1 : p.col_taps;
-  l.bases = 1;
+  const bool panels = p.group_c >= kTilePixels + kTilePixels / 3;
+  const bool merged = !panels && p.groups == 1 && (p.col_tap_step == 1 || p.col_taps == 1);
+  const Pieces pieces(merged ? p.col_taps * p.group_c : p.group_c);
+  int64_t bases = 1;
   const int64_t widest = kRegisters == 32 ? 3 : 2;
-  while (l.bases < widest && l.bases < p.row_taps && (l.bases + 1) * l.length <= kTilePixels)
-    ++l.bases;
-  l.base_groups = (p.row_taps + l.bases - 1) / l.bases;
-  l.pieces = (l.length + kTilePixels - 1) / kTilePixels;
-  return l;
+  while (bases < widest && bases < p.row_taps && (bases + 1) * pieces.length <= kTilePixels)
+    ++bases;
+  return {panels, merged, merged ? 1 : p.col_taps, bases, (p.row_taps + bases - 1) / bases, pieces};
 }
 
 CNNFAST_INLINE int64_t sum_blocks(const ConvPass& p) {
@@ -40,13 +40,26 @@ int64_t conv_backward_kernel_units(const ConvPass& p) {
   return sum_layout(p).tiles() * sum_blocks(p) * p.groups;
 }
 
-// dy is copied where its last vector would reach behind the array.
-CNNFAST_INLINE bool copies_dy(const ConvPass& p) { return p.group_k % kLanes != 0; }
+// dy goes into panels where enough tiles read them, and where its last vector would reach behind
+// the array.
+CNNFAST_INLINE bool packs_dy(const ConvPass& p) {
+  return p.group_k % kLanes != 0 || (p.group_k > kBlock && sum_layout(p).tiles() >= 4);
+}
+CNNFAST_INLINE int64_t dy_panel(const ConvPass& p, int64_t block) {  // floats of a pixel
+  return p.group_k - block * kBlock > kLanes ? kBlock : kLanes;
+}
+// Floats of all blocks of a group, of a pixel.
+CNNFAST_INLINE int64_t dy_panels(const ConvPass& p) {
+  return (p.group_k + kLanes - 1) / kLanes * kLanes;
+}
 
 int64_t conv_backward_kernel_scratch(const ConvPass& p, int64_t images, int64_t rows) {
   int64_t floats = 0;
-  if (p.copy) floats += images * p.copy_rows(rows) * p.copy_w * p.src_c + kLanes;
-  if (copies_dy(p)) floats += images * rows * p.dst_row + kLanes;
+  if (sum_layout(p).panels)
+    floats += p.groups * SourcePanels(p, images, rows).size();
+  else if (p.copy)
+    floats += images * p.copy_rows(rows) * p.copy_w * p.src_c + kLanes;
+  if (packs_dy(p)) floats += images * rows * p.dst_w * dy_panels(p) * p.groups;
   return floats;
 }
 
@@ -72,70 +85,121 @@ void sum_bias(const SumTile& t, float* db) {
   }
 }
 
+// Which units of dw a call makes, in the order in which they are counted: blocks of dy's channels
+// of each group; in each the tiles, taps fastest, so that a panel's piece stays in L1 for them.
+struct SumUnit {
+  int64_t group, block, piece, tap_row, segment;
+};
+CNNFAST_INLINE SumUnit sum_unit(const SumLayout& l, int64_t blocks, int64_t unit) {
+  const int64_t tile = unit % l.tiles(), block = unit / l.tiles();
+  return {block / blocks, block % blocks, tile / (l.base_groups * l.segments),
+          tile / l.segments % l.base_groups * l.bases, tile % l.segments};
+}
+
 void conv_backward_kernel(const ConvPass& p, const float* x, const float* dy, float* dw, float* db,
                           float* scratch, const ConvSumRegion& region, bool first) {
-  const int64_t all_k = p.groups * p.group_k;
+  if (region.unit_end <= region.unit_begin) return;
+  const SumLayout l = sum_layout(p);
+  const int64_t blocks = sum_blocks(p), all_k = p.groups * p.group_k;
+  const int64_t images = region.image_end - region.image_begin;
   const int64_t rows = region.row_end - region.row_begin;
   const int64_t first_row = region.row_begin * p.row_step + p.row_first;
   const int64_t x_image = p.src_h * p.src_w * p.src_c, dy_image = p.dst_h * p.dst_row;
+  const SumUnit from = sum_unit(l, blocks, region.unit_begin);
+  const SumUnit to = sum_unit(l, blocks, region.unit_end - 1);
+  const bool one_block = from.group == to.group && from.block == to.block;
   SumTile t;
-  t.images = region.image_end - region.image_begin;
+  t.images = images;
   t.rows = rows;
   t.cols = p.dst_w;
   t.first = first;
   t.dw_row = all_k;
-  t.x_col = p.col_step * p.src_c;
+  t.dw_base = p.col_taps * p.group_c * all_k;
 
-  const float* source =
-      x + region.image_begin * x_image + (first_row * p.src_w + p.col_first) * p.src_c;
-  int64_t row_floats = p.src_w * p.src_c;
+  const SourcePanels panels(p, images, rows);
+  const float* source = x + region.image_begin * x_image;
+  int64_t row_floats = p.src_w * p.src_c, col_floats = p.src_c;
   t.x_image = x_image;
-  if (p.copy) {
+  if (l.panels) {
+    const int64_t begin = one_block ? from.piece : 0,
+                  end = one_block ? to.piece + 1 : l.pieces.count;
+    for (int64_t group = from.group; group <= to.group; ++group)
+      pack_source_panels(p, source + group * p.group_c, images, first_row, panels, begin, end,
+                         scratch + group * panels.size());
+    source = scratch;
+    scratch += p.groups * panels.size();
+  } else if (p.copy) {
     row_floats = p.copy_w * p.src_c;
     t.x_image = p.copy_rows(rows) * row_floats;
-    for (int64_t i = 0; i < t.images; ++i)
-      copy_padded(x + (region.image_begin + i) * x_image, p.src_h, p.src_w, p.src_c, first_row,
-                  p.copy_rows(rows), p.col_first, p.copy_w, scratch + i * t.x_image);
+    for (int64_t i = 0; i < images; ++i)
+      copy_padded(source + i * x_image, p.src_h, p.src_w, p.src_c, first_row, p.copy_rows(rows),
+                  p.col_first, p.copy_w, scratch + i * t.x_image);
     source = scratch;
-    scratch += t.images * t.x_image + kLanes;
+    scratch += images * t.x_image + kLanes;
+  } else {
+    source += (first_row * p.src_w + p.col_first) * p.src_c;
   }
-  t.x_row = p.row_step * row_floats;
-  t.x_base = p.row_tap_step * row_floats;
 
   const float* gradient = dy + region.image_begin * dy_image + region.row_begin * p.dst_row;
   t.dy_col = p.dst_col;
   t.dy_row = p.dst_row;
   t.dy_image = dy_image;
-  if (copies_dy(p)) {
-    t.dy_image = rows * p.dst_row;
-    for (int64_t i = 0; i < t.images; ++i)
-      copy_floats(scratch + i * t.dy_image, gradient + i * dy_image, t.dy_image);
-    zero_floats(scratch + t.images * t.dy_image, kLanes);
+  const bool packs = packs_dy(p);
+  const int64_t pixels = images * rows * p.dst_w;
+  if (packs) {
+    // Several images come with all their rows: their pixels follow each other.
+    for (int64_t i = from.group * blocks + from.block; i <= to.group * blocks + to.block; ++i) {
+      const int64_t group = i / blocks, k = i % blocks * kBlock;
+      const float* channels = gradient + group * p.group_k + k;
+      float* panel = scratch + pixels * (group * dy_panels(p) + k);
+      (dy_panel(p, i % blocks) == kLanes
+           ? pack_gradient_panel<1>
+           : pack_gradient_panel<2>)(channels, p.dst_col, pixels, p.group_k - k, panel);
+    }
     gradient = scratch;
   }
+  // A single tap reads as many pixels as dy has, in the same order.
+  const bool flat = l.panels && packs && p.row_taps == 1 && p.col_taps == 1;
+  if (flat) {
+    t.cols = pixels;
+    t.rows = t.images = pixels > 0 ? 1 : 0;
+  }
 
-  const SumLayout l = sum_layout(p);
-  const int64_t blocks = sum_blocks(p);
   for (int64_t unit = region.unit_begin; unit < region.unit_end; ++unit) {
-    const int64_t tile = unit % l.tiles(), block = unit / l.tiles() % blocks,
-                  group = unit / l.tiles() / blocks;
-    const int64_t piece = tile % l.pieces, segment = tile / l.pieces % l.segments,
-                  tap_row = tile / l.pieces / l.segments * l.bases;
-    const int64_t each = l.length / l.pieces, more = l.length % l.pieces;
-    const int64_t begin = piece * each + smaller(piece, more);
-    const int count = static_cast<int>(each + (piece < more));
-    const int bases = static_cast<int>(smaller(l.bases, p.row_taps - tap_row));
-    const int64_t k = block * kBlock, left = p.group_k - k;
+    const SumUnit u = sum_unit(l, blocks, unit);
+    const int64_t begin = l.pieces.begin(u.piece);
+    const int count = static_cast<int>(l.pieces.width(u.piece));
+    const int bases = static_cast<int>(smaller(l.bases, p.row_taps - u.tap_row));
+    const int64_t k = u.block * kBlock, left = p.group_k - k;
     const int vectors = left > kLanes ? 2 : 1;
     t.last = static_cast<int>(smaller(kLanes, left - (vectors - 1) * kLanes));
-    t.x = source + tap_row * t.x_base + segment * p.col_tap_step * p.src_c + group * p.group_c +
-          begin;
-    t.dy = gradient + group * p.group_k + k;
-    t.dw_base = p.col_taps * p.group_c * all_k;
-    t.dw = dw + (tap_row * p.col_taps + segment) * p.group_c * all_k + begin * all_k +
-           group * p.group_k + k;
+    if (l.panels) {
+      col_floats = count;
+      row_floats = panels.across.places * count;
+      t.x_image = panels.down.places * row_floats;
+      t.x = source + panels.begin(u.group, u.piece);
+      t.x_col = panels.across.stride(p.col_step) * col_floats;
+      t.x_row = panels.down.stride(p.row_step) * row_floats;
+    } else {
+      t.x = source + u.group * p.group_c + begin;
+      t.x_col = p.col_step * col_floats;
+      t.x_row = p.row_step * row_floats;
+    }
+    t.x_base = p.row_tap_step * row_floats;
+    t.x += u.tap_row * t.x_base + u.segment * p.col_tap_step * col_floats;
+    if (packs) {
+      t.dy = gradient + pixels * (u.group * dy_panels(p) + k);
+      t.dy_col = dy_panel(p, u.block);
+      t.dy_row = p.dst_w * t.dy_col;
+      t.dy_image = rows * t.dy_row;
+    } else {
+      t.dy = gradient + u.group * p.group_k + k;
+    }
+    t.dw = dw + ((u.tap_row * p.col_taps + u.segment) * p.group_c + begin) * all_k +
+           u.group * p.group_k + k;
     (vectors == 1 ? sum_function<1>(bases, count) : sum_function<2>(bases, count))(t);
-    if (db && tile == 0) (vectors == 1 ? sum_bias<1> : sum_bias<2>)(t, db + group * p.group_k + k);
+    if (db && unit % l.tiles() == 0)
+      (vectors == 1 ? sum_bias<1> : sum_bias<2>)(t, db + u.group * p.group_k + k);
   }
 }
 

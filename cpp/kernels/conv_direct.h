@@ -24,29 +24,71 @@ void activate(float* y, int64_t count, ActivationKind kind) {
   }
 }
 
-// All tiles of one channel block over `rows` x [col_begin, col_end). t.x and t.y stand at row 0,
+// What one block of destination channels adds to a tile.
+struct ChannelBlock {
+  int64_t x, y;  // floats from the first channel of source and destination
+  const float* w;
+  const float* bias;
+};
+
+// Blocks of equal width that are made together: a tile's source stays in L1 while their weights
+// come from L2, as in a product whose columns are the channels.
+constexpr int kMostBlocks = 32;
+constexpr int64_t kTogetherBytes = kLanes == 16 ? 512 << 10 : 192 << 10;
+struct ChannelBlocks {
+  ChannelBlock at[kMostBlocks];
+  int count = 0;
+  int vectors = 0;
+};
+
+// Pixels that the next tile will read, asked for ahead: a share of their floats with each block.
+struct Ahead {
+  const float* x = nullptr;  // null: nothing
+  int64_t pixels = 0, pixel = 0;
+
+  void prefetch(int64_t floats, int64_t share, int64_t of) const {
+    const int64_t lines = (floats + 15) / 16;
+    for (int64_t q = 0; q < pixels; ++q)
+      for (int64_t i = lines * share / of; i < lines * (share + 1) / of; ++i)
+        __builtin_prefetch(x + q * pixel + i * 16);
+  }
+};
+
+void run_blocks(TileFunction tile, Tile& t, const ChannelBlocks& blocks,
+                               const float* x, float* y, const Ahead& ahead) {
+  for (int i = 0; i < blocks.count; ++i) {
+    const ChannelBlock& b = blocks.at[i];
+    if (ahead.x) ahead.prefetch(t.length, i, blocks.count);
+    t.x = x + b.x;
+    t.y = y + b.y;
+    t.w = b.w;
+    t.bias = b.bias;
+    tile(t);
+  }
+}
+
+// All tiles of some channel blocks over `rows` x [col_begin, col_end). x and y stand at row 0,
 // column 0 of the destination rows.
-void conv_block(const ConvPass& p, Tile t, int vectors, int64_t pixel_floats, int64_t row_floats,
-                int64_t rows, int64_t col_begin, int64_t col_end) {
+void conv_blocks(const ConvPass& p, Tile t, const ChannelBlocks& blocks, const float* x, float* y,
+                 int64_t pixel_floats, int64_t row_floats, int64_t rows, int64_t col_begin,
+                 int64_t col_end) {
   const int64_t x_col = p.col_step * pixel_floats, x_row = p.row_step * row_floats;
   const int64_t cols = col_end - col_begin;
-  const float* x = t.x + col_begin * x_col;
-  float* y = t.y + col_begin * p.dst_col;
+  const int vectors = blocks.vectors;
+  x += col_begin * x_col;
+  y += col_begin * p.dst_col;
 
   const NarrowTile narrow = narrow_tile(cols);
   int64_t row = 0;
   if (narrow.rows > 1 && rows >= narrow.rows) {
-    Tile n = t;
-    n.pixel = narrow.across ? x_row : x_col;
-    n.base = narrow.across ? x_col : x_row;
-    n.y_pixel = narrow.across ? p.dst_row : p.dst_col;
-    n.y_base = narrow.across ? p.dst_col : p.dst_row;
+    t.pixel = narrow.across ? x_row : x_col;
+    t.base = narrow.across ? x_col : x_row;
+    t.y_pixel = narrow.across ? p.dst_row : p.dst_col;
+    t.y_base = narrow.across ? p.dst_col : p.dst_row;
     // The last tile steps back over rows that are already made rather than run half empty.
     for (; row < rows; row += narrow.rows) {
       const int64_t first = smaller(row, rows - narrow.rows);
-      n.x = x + first * x_row;
-      n.y = y + first * p.dst_row;
-      narrow.run[vectors - 1](n);
+      run_blocks(narrow.run[vectors - 1], t, blocks, x + first * x_row, y + first * p.dst_row, {});
     }
     return;
   }
@@ -55,16 +97,20 @@ void conv_block(const ConvPass& p, Tile t, int vectors, int64_t pixel_floats, in
   const int64_t each = cols / tiles, more = cols % tiles;
   const TileFunction wide = row_tile(static_cast<int>(each + 1), vectors);
   const TileFunction slim = row_tile(static_cast<int>(each), vectors);
+  // A single tap reads every pixel once: the next tile's are asked for ahead.
+  const bool once = p.row_taps == 1 && p.col_taps == 1 && p.groups == 1;
   t.pixel = x_col;
   t.y_pixel = p.dst_col;
   for (; row < rows; ++row) {
-    t.x = x + row * x_row;
-    t.y = y + row * p.dst_row;
+    const float* tile_x = x + row * x_row;
+    float* tile_y = y + row * p.dst_row;
     for (int64_t i = 0; i < tiles; ++i) {
-      (i < more ? wide : slim)(t);
       const int64_t made = each + (i < more);
-      t.x += made * x_col;
-      t.y += made * p.dst_col;
+      const float* next = tile_x + made * x_col;
+      run_blocks(i < more ? wide : slim, t, blocks, tile_x, tile_y,
+                 {once && i + 1 < tiles ? next : nullptr, each, x_col});
+      tile_x = next;
+      tile_y += made * p.dst_col;
     }
   }
 }
@@ -79,7 +125,7 @@ void conv_direct(const ConvPass& p, const float* src, const float* weights, cons
   const bool after =
       p.activation == ActivationKind::tanh || p.activation == ActivationKind::sigmoid;
   // With one group and adjoining taps a row of taps is one run of floats.
-  const int64_t pixel = p.copy ? conv_pitch(p.src_c) : p.src_c;
+  const int64_t pixel = p.copy ? conv_pitch(p.src_c, kTilePixels) : p.src_c;
   const bool merged =
       p.groups == 1 && (p.col_taps == 1 || (p.col_tap_step == 1 && pixel == p.src_c));
   // Source columns this region touches.
@@ -94,6 +140,8 @@ void conv_direct(const ConvPass& p, const float* src, const float* weights, cons
   t.activation = p.activation;
   t.alpha = p.alpha;
   t.pixel = t.base = t.y_pixel = t.y_base = 0;
+  const int64_t block_bytes = p.reduction() * kBlock * static_cast<int64_t>(sizeof(float));
+  const int64_t together = larger(1, smaller(kMostBlocks, kTogetherBytes / larger(1, block_bytes)));
 
   for (int64_t row = region.row_begin; row < region.row_end; row += p.block_rows) {
     const int64_t rows = smaller(p.block_rows, region.row_end - row);
@@ -108,22 +156,28 @@ void conv_direct(const ConvPass& p, const float* src, const float* weights, cons
     }
     t.row_step = p.row_tap_step * row_floats;
     float* y = dst + row * p.dst_row;
+    ChannelBlocks blocks;
     for (int64_t block = region.block_begin; block < region.block_end; ++block) {
       const int64_t group = block / group_blocks, k = (block % group_blocks) * kBlock;
       const int64_t left = p.group_k - k;
-      const int vectors = left > kLanes ? 2 : 1;
-      t.last = static_cast<int>(smaller(kLanes, left - (vectors - 1) * kLanes));
-      t.x = x + group * p.group_c;
-      t.y = y + group * p.group_k + k;
-      t.bias = bias ? bias + group * p.group_k + k : nullptr;
+      blocks.vectors = left > kLanes ? 2 : 1;
+      t.last = static_cast<int>(smaller(kLanes, left - (blocks.vectors - 1) * kLanes));
+      ChannelBlock& b = blocks.at[blocks.count++];
+      b.x = group * p.group_c;
+      b.y = group * p.group_k + k;
+      b.bias = bias ? bias + b.y : nullptr;
       if (p.packed) {
-        t.w = weights + (group * group_vectors * kLanes + k) * p.reduction();
-        t.w_step = vectors * kLanes;
+        b.w = weights + (group * group_vectors * kLanes + k) * p.reduction();
+        t.w_step = blocks.vectors * kLanes;
       } else {
-        t.w = weights + k;
+        b.w = weights + k;
         t.w_step = p.weight_step;
       }
-      conv_block(p, t, vectors, pixel, row_floats, rows, region.col_begin, region.col_end);
+      const bool next_is_whole =
+          block + 1 < region.block_end && (block + 1) % group_blocks * kBlock + kBlock <= p.group_k;
+      if (left >= kBlock && next_is_whole && blocks.count < together) continue;
+      conv_blocks(p, t, blocks, x, y, pixel, row_floats, rows, region.col_begin, region.col_end);
+      blocks.count = 0;
     }
     if (!after) continue;
     const int64_t channels = p.groups * p.group_k;

@@ -32,6 +32,13 @@ void sum_tile(const SumTile& t) {
   for (int a = 0; a < A; ++a) CNNFAST_UNROLL
   for (int v = 0; v < V; ++v) acc[b][a][v] = vf{};
 
+  if (!t.first) {
+    // Needed in a thousand cycles, and mostly far away by then.
+    CNNFAST_UNROLL
+    for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+    for (int a = 0; a < A; ++a) __builtin_prefetch(t.dw + b * t.dw_base + a * t.dw_row, 1);
+  }
+
   for (int64_t image = 0; image < t.images; ++image)
     for (int64_t row = 0; row < t.rows; ++row) {
       const float* x = t.x + image * t.x_image + row * t.x_row;

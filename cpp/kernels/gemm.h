@@ -186,6 +186,15 @@ void pack_rows(const float* a, int64_t a_row, int64_t a_k, int64_t rows, int64_t
     for (int64_t p = 0; p < rows; ++p) to[i * rows + p] = a[p * a_row + i * a_k];
 }
 
+// Asks for a share of the lines of `rows` rows of `floats` floats: their reads hide behind a tile.
+CNNFAST_INLINE void prefetch_rows(const float* p, int64_t row, int64_t rows, int64_t floats,
+                                  int64_t share, int64_t of) {
+  const int64_t lines = (floats + 15) / 16;
+  for (int64_t r = 0; r < rows; ++r, p += row)
+    for (int64_t i = lines * share / of; i < lines * (share + 1) / of; ++i)
+      __builtin_prefetch(p + i * 16);
+}
+
 void gemm(const Gemm& g) {
   float* block = g.scratch;
   float* strip = g.scratch + kBlockK * kBlockColumns;
@@ -210,7 +219,7 @@ void gemm(const Gemm& g) {
           pack_columns(b + whole * kTileColumns, g.b_k, depth, last_columns, block, nullptr);
       } else if (g.b_column == 1) {
         float* sums = g.b_sums ? g.b_sums + n0 : nullptr;
-        if (sums && k0 == 0 && !g.add)
+        if (sums && k0 == 0)
           for (int64_t o = 0; o < columns; ++o) sums[o] = 0.0f;
         pack_columns(b, g.b_k, depth, columns, block, sums);
       }
@@ -231,10 +240,15 @@ void gemm(const Gemm& g) {
         if (packed) pack_rows(a, g.a_row, g.a_k, rows, depth, strip);
         const float* rows_of_a = packed ? strip : a;
         const TileFunction wide = choose_tile(static_cast<int>(rows), 2, packed);
-        for (int64_t t = 0; t + 1 < tiles; ++t)
+        const int64_t next_rows =
+            g.a_k == 1 && s + 1 < strips ? smaller(rows, g.m - row - rows) : 0;
+        for (int64_t t = 0; t + 1 < tiles; ++t) {
+          prefetch_rows(a + rows * g.a_row, g.a_row, next_rows, depth, t, tiles);
+          prefetch_rows(c + t * kTileColumns, g.c_row, rows, kTileColumns, 0, 1);
           wide(rows_of_a, g.a_row, g.a_k, streams ? b + t * kTileColumns : block + t * tile,
                streams ? g.b_k : kTileColumns, depth, c + t * kTileColumns, g.c_row, kLanes,
-               g.add || k0 > 0);
+               k0 > 0);
+        }
         const int64_t t = tiles - 1;
         const bool in_place = streams && last_columns == kTileColumns;
         const TileFunction end = narrow ? choose_tile(static_cast<int>(rows), 1, packed) : wide;
@@ -245,7 +259,7 @@ void gemm(const Gemm& g) {
             in_place ? g.b_k
             : narrow ? kLanes
                      : kTileColumns,
-            depth, c + t * kTileColumns, g.c_row, last, g.add || k0 > 0);
+            depth, c + t * kTileColumns, g.c_row, last, k0 > 0);
         if (k0 + kBlockK >= g.k)
           finish_rows(c, g.c_row, rows, columns, g.bias ? g.bias + n0 : nullptr, g.activation,
                       g.alpha);

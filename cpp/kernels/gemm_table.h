@@ -22,8 +22,7 @@ struct Gemm {
   float alpha;
   float* scratch;  // GemmKernels::scratch_floats
   // Of gemm() alone:
-  bool add = false;         // c += a b, without bias and activation
-  float* b_sums = nullptr;  // with b_column == 1: the sums over k of b's columns, or += them
+  float* b_sums = nullptr;  // with b_column == 1: the sums over k of b's columns
 };
 
 struct GemmKernels {

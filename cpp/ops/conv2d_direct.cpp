@@ -33,7 +33,8 @@ std::int64_t scratch_floats(const PlannedPass& each, std::int64_t chunk, Way way
     return (p.copy ? copied : 0) + (p.group_c > 1 ? p.dst_w * p.src_c : 0);
   }
   if (!p.copy) return 0;
-  return p.copy_rows(p.block_rows) * std::min(chunk, p.copy_w) * conv_pitch(p.src_c);
+  return p.copy_rows(p.block_rows) * std::min(chunk, p.copy_w) *
+         conv_pitch(p.src_c, kernels.tile_pixels);
 }
 
 std::optional<std::string> too_much_padding(const DirectPlan& plan) {
@@ -200,7 +201,9 @@ void add_direct_step(const Problem& problem, StepBuilder& steps, DirectPlan plan
   for (std::size_t i = 0; i < plan.passes.size(); ++i) {
     ConvPass& p = plan.passes[i].pass;
     const bool flat = plan.pixels_per_image != 0;
-    if (flat && way == Way::direct && conv_pixels_collide(p.src_c)) p.copy = true;
+    if (flat && way == Way::direct &&
+        conv_pixels_collide(p.src_c, problem.kernels.conv.tile_pixels))
+      p.copy = true;
     floats = std::max(floats, scratch_floats(plan.passes[i], flat ? work->cuts[i].rows : p.copy_w,
                                              way, problem.kernels.conv));
   }

@@ -20,9 +20,8 @@ std::span<const Implementation* const> conv2d_backward_input_implementations() {
 
 std::span<const Implementation* const> conv2d_backward_kernel_implementations() {
   static const Implementation* const list[] = {
-      &kConv2dBackwardKernelDepthwise, &kConv2dBackwardKernelPointwise,
-      &kConv2dBackwardKernelWinograd,  &kConv2dBackwardKernelDirect,
-      &kConv2dBackwardKernelInside,    &kConv2dBackwardKernelReference};
+      &kConv2dBackwardKernelDepthwise, &kConv2dBackwardKernelWinograd, &kConv2dBackwardKernelDirect,
+      &kConv2dBackwardKernelInside, &kConv2dBackwardKernelReference};
   return list;
 }
 

@@ -17,7 +17,6 @@ extern const FunctionImplementation kConv2dPlanar;
 extern const FunctionImplementation kConv2dBackwardInputPlanar;
 extern const FunctionImplementation kConv2dWinograd;
 extern const FunctionImplementation kConv2dBackwardInputWinograd;
-extern const FunctionImplementation kConv2dBackwardKernelPointwise;
 extern const FunctionImplementation kConv2dBackwardKernelWinograd;
 extern const FunctionImplementation kConv2dDirect;
 extern const FunctionImplementation kConv2dBackwardInputDirect;

@@ -5,7 +5,6 @@
 //   large kernels: each thread owns tiles of dw and walks over all images.
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "ops/conv2d_shape.h"
@@ -14,12 +13,9 @@
 namespace cnnfast {
 
 struct SumWork {
-  // ConvKernels::backward_kernel, or what keeps its contract.
-  using Kernel =
-      std::function<void(const ConvPass& pass, const float* x, const float* dy, float* dw,
-                         float* db, float* scratch, const ConvSumRegion& region, bool first)>;
+  using Kernel = decltype(ConvKernels::backward_kernel);
   ConvPass pass;
-  Kernel kernel;
+  Kernel kernel = nullptr;
   std::int64_t images = 0, units = 1;             // units: tiles of dw
   std::int64_t block_images = 1, block_rows = 1;  // of one walk
   std::int64_t chunks = 1;                        // 1: tiles are shared instead
