@@ -54,6 +54,7 @@ CNNFAST_INLINE void pack_point_vectors(const vf (&taps)[R * R], float* to, int64
   }
 }
 
+// Both vectors of a block right after each other: with eight lanes they share cache lines.
 template <int R>
 void winograd_pack_r(const float* w, float* packed, int64_t c, int64_t k, bool flipped,
                      int64_t block_begin, int64_t block_end) {
@@ -63,30 +64,35 @@ void winograd_pack_r(const float* w, float* packed, int64_t c, int64_t k, bool f
     const int vectors = left > kLanes ? 2 : 1;
     const int64_t step = vectors * kLanes, plane = u_plane(source, step);
     float* to = packed + block * u_block(source);
-    for (int v = 0; v < vectors; ++v) {
-      const int64_t at = first + v * kLanes;
-      const int lanes = static_cast<int>(smaller(kLanes, destination - at));
-      vf taps[R * R];
-      if (!flipped) {
-        for (int64_t i = 0; i < c; ++i) {
-          CNNFAST_UNROLL
-          for (int tap = 0; tap < R * R; ++tap) {
-            const float* from = w + (tap * c + i) * k + at;
-            taps[tap] = lanes == kLanes ? load(from) : load_first(from, lanes);
-          }
-          pack_point_vectors<R>(taps, to + i * step + v * kLanes, plane);
-        }
-        continue;
+    const auto lanes_of = [&](int v) {
+      return static_cast<int>(smaller(kLanes, left - v * kLanes));
+    };
+    vf taps[R * R];
+    for (int64_t i = 0; !flipped && i < c; ++i)
+      for (int v = 0; v < vectors; ++v) {
+        const int lanes = lanes_of(v);
+        CNNFAST_UNROLL
+        for (int tap = 0; tap < R * R; ++tap)
+          taps[tap] = load_lanes(w + (tap * c + i) * k + first + v * kLanes, lanes);
+        pack_point_vectors<R>(taps, to + i * step + v * kLanes, plane);
       }
-      float turned[R * R][kLanes * kLanes];  // [tap][k][c]
-      for (int64_t i = 0; i < k; i += kLanes) {
-        const int ks = static_cast<int>(smaller(kLanes, k - i));
+    for (int64_t i = 0; flipped && i < k; i += kLanes) {
+      const int ks = static_cast<int>(smaller(kLanes, k - i));
+      for (int v = 0; v < vectors; ++v) {
+        const int lanes = lanes_of(v);
+        float turned[R * R][kLanes * kLanes];  // [tap][k][c]
         for (int tap = 0; tap < R * R; ++tap) {
           vf rows[kLanes];
-          const float* from = w + ((R * R - 1 - tap) * c + at) * k + i;
-          for (int j = 0; j < kLanes; ++j)
-            rows[j] = j < lanes ? load_first(from + j * k, ks) : vf{};
+          const float* from = w + ((R * R - 1 - tap) * c + first + v * kLanes) * k + i;
+          if (lanes == kLanes && ks == kLanes) {
+            CNNFAST_UNROLL
+            for (int j = 0; j < kLanes; ++j) rows[j] = load(from + j * k);
+          } else {
+            for (int j = 0; j < kLanes; ++j)
+              rows[j] = j < lanes ? load_first(from + j * k, ks) : vf{};
+          }
           transpose(rows);
+          CNNFAST_UNROLL
           for (int j = 0; j < kLanes; ++j) store(turned[tap] + j * kLanes, rows[j]);
         }
         for (int j = 0; j < ks; ++j) {

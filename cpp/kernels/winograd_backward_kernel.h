@@ -119,7 +119,7 @@ void winograd_sums(const WinogradPass& p, const float* x, const float* dy, float
   }
 }
 
-template <int R>
+template <int R, bool kOne>
 void winograd_finish_r(const float* sums, int64_t count, int64_t stride, float* dw, int64_t c,
                        int64_t k, int64_t block_begin, int64_t block_end) {
   for (int64_t block = block_begin; block < block_end; ++block) {
@@ -136,7 +136,8 @@ void winograd_finish_r(const float* sums, int64_t count, int64_t stride, float* 
           for (int r = 0; r < kPoints; ++r) {
             const float* at = from + (r * kPoints + j) * plane;
             vf value = load(at);
-            for (int64_t s = 1; s < count; ++s) value += load(at + s * stride);
+            if constexpr (!kOne)
+              for (int64_t s = 1; s < count; ++s) value += load(at + s * stride);
             u[r * kPoints + j] = value;
           }
           transform_weights_back<R>(u + j, kPoints);
@@ -156,8 +157,10 @@ void winograd_finish_r(const float* sums, int64_t count, int64_t stride, float* 
 
 void winograd_finish(const float* sums, int64_t count, int64_t stride, float* dw, int m, int64_t c,
                      int64_t k, int64_t block_begin, int64_t block_end) {
-  (m == 4 ? winograd_finish_r<3> : winograd_finish_r<5>)(sums, count, stride, dw, c, k, block_begin,
-                                                         block_end);
+  const auto finish = m == 4
+                          ? (count == 1 ? winograd_finish_r<3, true> : winograd_finish_r<3, false>)
+                          : (count == 1 ? winograd_finish_r<5, true> : winograd_finish_r<5, false>);
+  finish(sums, count, stride, dw, c, k, block_begin, block_end);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The kernel's gradient by Winograd. Small kernels: each chunk of images sums in the transformed
-// domain on its own, the last step adds the chunks in order. Large ones: each thread owns channel
-// blocks and walks over all images.
+// domain on its own, the last step adds the chunks in order. Large ones, and fewer images than
+// threads: each thread owns channel blocks, walks over all images and finishes them itself.
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -65,7 +65,8 @@ void build(const Problem& problem, StepBuilder& steps) {
   const std::int64_t floats = kernels.winograd_weights(s.c, s.k, false);
 
   const bool tiny = s.flops() < kSingleThreadFlops;
-  const bool share_blocks = !tiny && floats * 4 > kSmallSums && blocks >= threads;
+  const bool share_blocks =
+      !tiny && (floats * 4 > kSmallSums || images < threads) && blocks >= threads;
   std::int64_t chunks = 1;
   if (!tiny && !share_blocks) chunks = problem.deterministic ? kFixedChunks : threads;
   chunks = std::min(chunks, images);
@@ -87,6 +88,22 @@ void build(const Problem& problem, StepBuilder& steps) {
     spec.split = Split::single;
   }
   const Split split = spec.split;
+  const int m = pass.m;
+  const auto finish_blocks = [=, &kernels](const Run& run, Range blocks_of) {
+    const float* from = run.ptr<const float>(sums);
+    kernels.winograd_finish(from, chunks, stride, run.ptr<float>(dw), m, s.c, s.k, blocks_of.begin,
+                            blocks_of.end);
+    if (!db.present()) return;
+    float* to = run.ptr<float>(db);
+    const std::int64_t end = std::min(s.k, blocks_of.end * kernels.block);
+    for (std::int64_t k = blocks_of.begin * kernels.block; k < end; ++k) {
+      float total = 0.0f;
+      for (std::int64_t chunk = 0; chunk < chunks; ++chunk)
+        total += from[chunk * stride + floats + k];
+      to[k] = total;
+    }
+  };
+  const bool finishes = share_blocks || (split == Split::single && chunks == 1);
   const auto sum = [=, &kernels](const Run& run, std::int64_t chunk, Range range, Range blocks_of,
                                  bool first) {
     float* to = run.ptr<float>(sums) + chunk * stride;
@@ -104,34 +121,27 @@ void build(const Problem& problem, StepBuilder& steps) {
     if (split == Split::single) {
       if (thread != 0) return;
       for (std::int64_t chunk = 0; chunk < chunks; ++chunk) sum_chunk(run, chunk, {0, blocks});
+      if (finishes) finish_blocks(run, {0, blocks});
     } else if (split == Split::rows) {
       sum(run, run.worker, share(images, thread, count), {0, blocks}, run.first);
     } else if (share_blocks) {
-      sum_chunk(run, 0, share(blocks, thread, count));
+      const Range mine = share(blocks, thread, count);
+      sum_chunk(run, 0, mine);
+      finish_blocks(run, mine);
     } else {
       for (std::int64_t chunk = thread; chunk < chunks; chunk += count)
         sum_chunk(run, chunk, {0, blocks});
     }
   });
 
+  if (finishes) return;
   const Split finish = threads > 1 && blocks > 1 && !tiny ? Split::free : Split::single;
-  const int m = pass.m;
   StepSpec finish_spec{"winograd finish", finish, 0, false, 0, {sums, dw}};
   if (db.present()) finish_spec.touches.push_back(db);
-  steps.step(finish_spec, [=, &kernels](const Run& run, int thread, int count) {
+  steps.step(finish_spec, [=](const Run& run, int thread, int count) {
     Range mine{0, thread == 0 ? blocks : 0};
     if (finish == Split::free) mine = share(blocks, thread, count);
-    const float* from = run.ptr<const float>(sums);
-    kernels.winograd_finish(from, chunks, stride, run.ptr<float>(dw), m, s.c, s.k, mine.begin,
-                            mine.end);
-    if (!db.present() || thread != 0) return;
-    float* to = run.ptr<float>(db);
-    for (std::int64_t k = 0; k < s.k; ++k) {
-      float total = 0.0f;
-      for (std::int64_t chunk = 0; chunk < chunks; ++chunk)
-        total += from[chunk * stride + floats + k];
-      to[k] = total;
-    }
+    finish_blocks(run, mine);
   });
 }
 

@@ -37,8 +37,8 @@ DirectPlan plan_direct_forward(const Conv2dShape& s, const ConvKernels& kernels,
 DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& kernels,
                                       const Epilogue& epilogue, bool flatten = true);
 
-// Below this much work a second thread costs more than it brings (20 us at 100 GFLOP/s).
-inline constexpr double kSingleThreadFlops = 2e6;
+// Below this much work (4 us) a second thread costs more than it brings.
+inline constexpr double kSingleThreadFlops = 3e5;
 // A step in parts reads its weights once a part; up to so many bytes they stay in L2.
 inline constexpr std::int64_t kPartWeights = 384 << 10;
 

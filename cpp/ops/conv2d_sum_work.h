@@ -2,7 +2,8 @@
 // ever writing one place:
 //   small kernels: each chunk of images (or rows) sums into its own dw, the chunks are added in a
 //     fixed order afterwards;
-//   large kernels: each thread owns tiles of dw and walks over all images.
+//   large kernels, and fewer images than threads: each thread owns tiles of dw and walks over all
+//     images.
 #pragma once
 
 #include <memory>

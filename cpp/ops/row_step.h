@@ -31,11 +31,12 @@ void add_rows_step(const Problem& p, StepBuilder& steps, const char* name, const
 }
 
 // A step over `size` values that are independent of each other, f(run, first, count). Thread
-// boundaries stand on whole cache lines of 16 floats. Below 32 Ki values (some 10 us) one thread
+// boundaries stand on whole cache lines of 16 floats. Below `least` values (some 10 us) one thread
 // does it.
 template <class F>
-void add_array_step(StepBuilder& steps, const char* name, std::int64_t size, F f) {
-  const Split split = size < 32768 ? Split::single : Split::free;
+void add_array_step(StepBuilder& steps, const char* name, std::int64_t size, F f,
+                    std::int64_t least = 32768) {
+  const Split split = size < least ? Split::single : Split::free;
   steps.step({name, split}, [=](const Run& run, int thread, int threads) {
     if (split == Split::single) {
       if (thread == 0) f(run, std::int64_t{0}, size);
@@ -59,7 +60,7 @@ template <class F>
 void add_update_step(const Problem& p, StepBuilder& steps, const char* name, F f) {
   const Shape& shape = p.input(0).shape;
   if (!updated_by_rows(shape, steps.threads()))
-    return add_array_step(steps, name, shape.numel(), f);
+    return add_array_step(steps, name, shape.numel(), f, 8192);
   const std::int64_t rows = shape[0], columns = shape[1];
   steps.step({name, Split::rows, rows, true, steps.input(1).base + 1},
              [=](const Run& run, int thread, int threads) {

@@ -16,10 +16,10 @@ namespace {
 
 constexpr int kNever = std::numeric_limits<int>::max();
 
-// A plan whose whole work is estimated below this stays on the calling thread. Measured on two
-// cores, tutorial CNN, training step of batch 1 (estimate 500 us): 159 us on one thread, 195 us on
-// two, because a barrier costs what a neighbour is late; from batch 4 on two threads win.
-constexpr double kWorthThreads = 600e-6;  // seconds
+// A plan whose whole work is estimated below this stays on the calling thread: a barrier costs what
+// a neighbour is late. Measured on two cores of Zen 3: the tutorial CNN's training step of batch 1
+// (estimate 420 us) takes 184 us on one thread, 125 us on two; LeNet-5's (260 us) 100 us on one.
+constexpr double kWorthThreads = 300e-6;  // seconds
 constexpr double kFlopsPerSecond = 60e9, kBytesPerSecond = 10e9, kStepSeconds = 50e-9;
 
 class Compiler {
