@@ -1,9 +1,8 @@
-// Depthwise convolution: every channel has a window of its own, so vectors run over channels and
-// nothing is broadcast. Six pixels times two vectors of channels share the two weights of a tap:
-// 12 accumulators + 2 weights of 16 registers.
+// Depthwise convolution: how a region falls into tiles, its borders, several outputs a channel.
 #pragma once
 
 #include "kernels/conv_copy.h"
+#include "kernels/conv_depthwise_tile.h"
 #include "kernels/conv_direct.h"
 #include "kernels/conv_repeat.h"
 #include "kernels/conv_table.h"
@@ -12,61 +11,6 @@
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
-
-struct DepthwiseTile {
-  const float* x;
-  int64_t x_col, tap_row, tap_col;  // floats between pixels, taps down, taps across
-  int64_t rows, cols;               // taps
-  const float* w;
-  int64_t w_row, w_col;
-  float* y;
-  int64_t y_col;
-  const float* bias;
-  int last;  // lanes of the last vector
-  ActivationKind activation;
-  float alpha;
-};
-
-// kWhole: the last vector has all its lanes.
-template <int Q, int V, bool kWhole>
-void depthwise_tile(const DepthwiseTile& t) {
-  const auto get = [&](const float* p, int v) __attribute__((always_inline)) {
-    return kWhole || v < V - 1 ? load(p) : load_first(p, t.last);
-  };
-  vf acc[Q][V];
-  CNNFAST_UNROLL
-  for (int v = 0; v < V; ++v) {
-    const vf bias = t.bias ? get(t.bias + v * kLanes, v) : vf{};
-    CNNFAST_UNROLL
-    for (int q = 0; q < Q; ++q) acc[q][v] = bias;
-  }
-  for (int64_t r = 0; r < t.rows; ++r)
-    for (int64_t s = 0; s < t.cols; ++s) {
-      const float* x = t.x + r * t.tap_row + s * t.tap_col;
-      const float* w = t.w + r * t.w_row + s * t.w_col;
-      CNNFAST_UNROLL
-      for (int v = 0; v < V; ++v) {
-        const vf weight = get(w + v * kLanes, v);
-        CNNFAST_UNROLL
-        for (int q = 0; q < Q; ++q) acc[q][v] += weight * get(x + q * t.x_col + v * kLanes, v);
-      }
-    }
-  CNNFAST_UNROLL
-  for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
-  for (int v = 0; v < V; ++v) {
-    vf value = acc[q][v];
-    if (t.activation == ActivationKind::relu) {
-      value = max(vf{}, value);
-    } else if (t.activation == ActivationKind::leaky_relu) {
-      value = select(value < vf{}, value * broadcast(t.alpha), value);
-    }
-    float* y = t.y + q * t.y_col + v * kLanes;
-    if (kWhole || v < V - 1)
-      store(y, value);
-    else
-      store_first(y, value, t.last);
-  }
-}
 
 // Floats of the padded copy of `rows` destination rows' sources, every channel repeated.
 CNNFAST_INLINE int64_t depthwise_copy_floats(const ConvPass& p, int64_t rows) {
@@ -87,28 +31,22 @@ CNNFAST_INLINE void depthwise_finish(const ConvPass& p, float* y, const float* b
 // Columns [begin, end) of one row, all channels: t.x, t.y, t.w and t.bias stand at channel 0, t.x
 // and t.y at column 0. Channels run innermost, so that memory is walked in its order.
 void depthwise_columns(const DepthwiseTile& row, int64_t channels, int64_t begin, int64_t end) {
-  using Function = void (*)(const DepthwiseTile&);
-  static constexpr Function kWhole[] = {depthwise_tile<6, 2, true>, depthwise_tile<3, 2, true>,
-                                        depthwise_tile<1, 2, true>};
-  static constexpr Function kTwo[] = {depthwise_tile<6, 2, false>, depthwise_tile<3, 2, false>,
-                                      depthwise_tile<1, 2, false>};
-  static constexpr Function kOne[] = {depthwise_tile<6, 1, false>, depthwise_tile<3, 1, false>,
-                                      depthwise_tile<1, 1, false>};
+  const DepthwiseTiles tiles = depthwise_tiles(row);
   DepthwiseTile t = row;
   for (int64_t col = begin; col < end;) {
-    const int64_t left = end - col;
-    const int size = left >= 6 ? 0 : left >= 3 ? 1 : 2;
-    for (int64_t c = 0; c < channels; c += kBlock) {
-      const bool two = channels - c > kLanes;
-      t.last = static_cast<int>(smaller(kLanes, channels - c - (two ? kLanes : 0)));
+    int size = 0;
+    while (tiles.width[size] > end - col) ++size;
+    const int64_t step = tiles.vectors * kLanes;
+    for (int64_t c = 0; c < channels; c += step) {
+      const int64_t left = channels - c;
+      t.last = static_cast<int>(smaller(kLanes, left - (left > kLanes ? step - kLanes : 0)));
       t.w = row.w + c;
       t.bias = row.bias ? row.bias + c : nullptr;
       t.x = row.x + col * t.x_col + c;
       t.y = row.y + col * t.y_col + c;
-      const bool whole = two && t.last == kLanes;
-      (whole ? kWhole : two ? kTwo : kOne)[size](t);
+      (left >= step ? tiles.whole : left > kLanes ? tiles.ragged : tiles.last)[size](t);
     }
-    col += size == 0 ? 6 : size == 1 ? 3 : 1;
+    col += tiles.width[size];
   }
 }
 
@@ -187,6 +125,11 @@ void conv_depthwise(const ConvPass& p, const float* src, const float* w, int64_t
       }
       t.rows = larger(0, taps.end - taps.begin);
       t.w = w + taps.begin * w_row;
+      // The next row's last taps: source rows that this row does not read.
+      t.fresh = smaller(p.row_step, p.row_taps);
+      t.ahead = (p.row_taps - t.fresh - taps.begin) * t.tap_row + p.row_step * row_floats;
+      if (r + 1 == rows || top + p.row_step + (p.row_taps - 1) * p.row_tap_step >= p.src_h)
+        t.fresh = 0;
       float* y = dst + (row + r) * p.dst_row;
       t.y = folds ? sums - begin * channels : y;
       depthwise_border(p, t, channels, begin, from);

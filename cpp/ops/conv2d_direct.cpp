@@ -299,7 +299,10 @@ DirectPlan depthwise_plan(DirectPlan plan) {
   for (PlannedPass& each : plan.passes) {
     ConvPass& p = each.pass;
     p.copy = p.group_k > 1 && p.dst_w > 0 && p.dst_h > 0;
-    if (p.group_k == 1) continue;
+    if (p.group_k == 1) {
+      p.block_rows = std::max<std::int64_t>(1, p.dst_h);  // a row asks for the next one's
+      continue;
+    }
     p.block_rows = std::max<std::int64_t>(1, p.block_rows / p.group_k);
   }
   return plan;
