@@ -193,6 +193,16 @@ def Concatenate(rng):
     return {"axis": pick(rng, -1, 1, 2), "_inputs": whole(rng, 2, 3)}, image(rng)
 
 
+def Dot(rng):
+    arguments = {"axes": pick(rng, 1, 2, -1), "normalize": bool(rng.integers(2)), "_inputs": 2}
+    return arguments, pick(rng, (3, 4, 5), (2, 6, 3, 4))
+
+
+def GaussianNoise(rng):
+    """Not in training: it is random. Then it passes on what it gets."""
+    return {"stddev": 0.4, "_training": False}, image(rng)
+
+
 # How many configurations are drawn of each.
 COUNTS = {
     Conv2D: 8, Conv2DTranspose: 6, DepthwiseConv2D: 5, SeparableConv2D: 5, Conv1D: 5, Dense: 6,
@@ -205,7 +215,7 @@ NAMES = [
     "BatchNormalization", "LayerNormalization", "GroupNormalization", "ReLU", "LeakyReLU", "PReLU",
     "ELU", "Softmax", "Activation", "Flatten", "Reshape", "Permute", "ZeroPadding2D", "Cropping2D",
     "UpSampling2D", "Rescaling", "Dropout", "Add", "Subtract", "Multiply", "Average", "Maximum",
-    "Minimum", "Concatenate",
+    "Minimum", "Concatenate", "Dot", "GaussianNoise",
 ]  # fmt: skip
 
 

@@ -27,7 +27,9 @@ from cnnfast.layers.conv2d import Conv2D
 from cnnfast.layers.conv2d_transpose import Conv2DTranspose
 from cnnfast.layers.dense import Dense
 from cnnfast.layers.depthwise_conv2d import DepthwiseConv2D
+from cnnfast.layers.dot import Dot, dot
 from cnnfast.layers.dropout import Dropout, SpatialDropout2D
+from cnnfast.layers.gaussian_noise import GaussianNoise
 from cnnfast.layers.input_layer import Input, InputLayer
 from cnnfast.layers.layer import Layer
 from cnnfast.layers.merging import (
@@ -38,6 +40,13 @@ from cnnfast.layers.merging import (
     Minimum,
     Multiply,
     Subtract,
+    add,
+    average,
+    concatenate,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
 )
 from cnnfast.layers.pooling import (
     AveragePooling2D,
@@ -86,8 +95,10 @@ __all__ = [
     "Convolution2DTranspose",
     "Dense",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
     "Flatten",
+    "GaussianNoise",
     "GlobalAveragePooling2D",
     "GlobalAvgPool2D",
     "GlobalMaxPool2D",
@@ -124,8 +135,16 @@ __all__ = [
     "Subtract",
     "UpSampling2D",
     "ZeroPadding2D",
+    "add",
+    "average",
+    "concatenate",
     "deserialize",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]
 
 

@@ -140,6 +140,47 @@ class Concatenate(Layer):
         return {**super().get_config(), "axis": self.axis}
 
 
+def add(inputs: Any, **kwargs: Any) -> Any:
+    """``Add(**kwargs)(inputs)``.
+
+    >>> import numpy as np
+    >>> from cnnfast.layers import add
+    >>> add([np.ones((1, 2), "float32"), np.ones((1, 2), "float32")])
+    array([[2., 2.]], dtype=float32)
+    """
+    return Add(**kwargs)(inputs)
+
+
+def subtract(inputs: Any, **kwargs: Any) -> Any:
+    """``Subtract(**kwargs)(inputs)``."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Any, **kwargs: Any) -> Any:
+    """``Multiply(**kwargs)(inputs)``."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Any, **kwargs: Any) -> Any:
+    """``Average(**kwargs)(inputs)``."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Any, **kwargs: Any) -> Any:
+    """``Maximum(**kwargs)(inputs)``."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Any, **kwargs: Any) -> Any:
+    """``Minimum(**kwargs)(inputs)``."""
+    return Minimum(**kwargs)(inputs)
+
+
+def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
+    """``Concatenate(axis, **kwargs)(inputs)``."""
+    return Concatenate(axis, **kwargs)(inputs)
+
+
 def _listed(label: str, inputs: Any, least: int) -> Sequence[Any]:
     if not isinstance(inputs, (list, tuple)) or len(inputs) < least:
         wanted = "two inputs" if least == 2 else "at least one input"

@@ -88,6 +88,7 @@ from cnnfast.ops.pooling import (
     max_pool2d,
     max_pool2d_backward,
 )
+from cnnfast.ops.random_numbers import random_normal
 from cnnfast.ops.ranking import in_top_k
 from cnnfast.ops.rearrange import (
     concatenate,
@@ -210,6 +211,7 @@ __all__ = [
     "power",
     "prelu",
     "random_affine",
+    "random_normal",
     "random_uniform",
     "ravel",
     "reciprocal",
