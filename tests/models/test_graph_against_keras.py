@@ -56,6 +56,30 @@ def normalised(k):
     return k.Model([a, b], k.layers.Dense(1)(k.layers.Maximum()([tower(a), tower(b)])))
 
 
+def inception(k):
+    """Branches of several widths side by side, and rows of maps one below the other."""
+    x = k.Input((7, 6, 3), name="x")
+    branches = [k.layers.Conv2D(2, 1)(x), k.layers.Conv2D(4, 3, padding="same")(x),
+                k.layers.MaxPooling2D(3, 1, padding="same")(x)]  # fmt: skip
+    joined = k.layers.Concatenate()(branches)
+    tall = k.layers.concatenate([joined, k.layers.ZeroPadding2D(((1, 0), (0, 0)))(joined)], axis=1)
+    small = k.layers.Conv2D(5, 3, strides=2, activation="relu")(tall)
+    pooled = k.layers.GlobalAveragePooling2D()(small)
+    features = k.layers.Concatenate(axis=-1)([pooled, k.layers.Flatten()(branches[0])])
+    return k.Model(x, k.layers.Dense(3)(features))
+
+
+def functions(k):
+    """The merging layers in lower case."""
+    a, b = k.Input((5,), name="a"), k.Input((5,), name="b")
+    p, q = k.layers.Dense(4)(a), k.layers.Dense(4)(b)
+    both = k.layers.add([p, q])
+    less = k.layers.subtract([p, q])
+    most = k.layers.maximum([k.layers.multiply([both, less]), k.layers.minimum([p, q])])
+    angle = k.layers.dot([p, q], axes=1, normalize=True)
+    return k.Model([a, b], k.layers.concatenate([k.layers.average([both, most]), angle]))
+
+
 def data(model, rng):
     shapes = model.input_shape
     if isinstance(shapes, dict):
@@ -81,7 +105,9 @@ def close(ours, theirs, rtol=1e-4, atol=1e-5):
         np.testing.assert_allclose(a, np.asarray(b), rtol=rtol, atol=atol)
 
 
-@pytest.mark.parametrize("make", [residual, siamese, two_heads, nested, normalised])
+@pytest.mark.parametrize(
+    "make", [residual, siamese, two_heads, nested, normalised, inception, functions]
+)
 def test_layers_predictions_and_a_step(make, rng):
     theirs, ours, x = both(make, rng)
     kinds = [type(layer).__name__ for layer in ours.layers]
