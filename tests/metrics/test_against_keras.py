@@ -38,6 +38,12 @@ CASES = [
     ("AUC", {"curve": "PR", "num_thresholds": 20}),
     ("AUC", {"summation_method": "minoring", "thresholds": [0.2, 0.5, 0.55]}),
     ("AUC", {"curve": "PR", "summation_method": "majoring", "thresholds": [0.1, 0.3]}),
+    ("AUC", {"multi_label": True}),
+    ("AUC", {"multi_label": True, "num_labels": 5, "curve": "PR", "num_thresholds": 30}),
+    ("AUC", {"multi_label": True, "label_weights": [1.0, 0.5, 0.0, 2.0, 3.0]}),
+    ("AUC", {"multi_label": True, "curve": "PR", "label_weights": [1.0, 0.5, 0.0, 2.0, 3.0]}),
+    ("AUC", {"multi_label": True, "summation_method": "minoring", "thresholds": [0.1, 0.2, 0.6]}),
+    ("AUC", {"label_weights": [1.0, 0.5, 0.0, 2.0, 3.0], "num_thresholds": 50}),
 ]
 
 
@@ -80,6 +86,35 @@ def test_sparse_top_k_and_ties(rng):
     assert metrics.SparseTopKCategoricalAccuracy(9)(labels, scores) == 1.0
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("SparseCategoricalAccuracy", {}),
+        ("SparseCategoricalCrossentropy", {}),
+        ("SparseCategoricalCrossentropy", {"from_logits": True}),
+        ("Accuracy", {}),
+        ("Mean", {}),
+        ("Sum", {}),
+    ],
+)
+def test_integer_labels_and_plain_values(name, arguments, weighted, rng):
+    mine, theirs = getattr(metrics, name)(**arguments), getattr(keras.metrics, name)(**arguments)
+    for size in (17, 22, 1):
+        labels = rng.integers(0, 4, size)
+        scores = np.exp(rng.standard_normal((size, 4))).astype("float32")
+        given = {
+            "Accuracy": (labels, rng.integers(0, 4, size)),
+            "Mean": (scores[:, 0],),
+            "Sum": (scores[:, 0],),
+        }.get(name, (labels, scores if arguments else scores / scores.sum(1, keepdims=True)))
+        weights = rng.random(size).astype("float32") if weighted else None
+        mine.update_state(*given, sample_weight=weights)
+        theirs.update_state(*given, sample_weight=weights)
+    assert float(theirs.result()) > 0
+    assert mine.result() == pytest.approx(float(theirs.result()), rel=2e-5)
+
+
 def _model():
     ours.set_random_seed(1)
     made = ours.Sequential([ours.Input((4,)), layers.Dense(5, "softmax")])
@@ -93,6 +128,7 @@ def _model():
             metrics.F1Score(name="f1"),
             metrics.F1Score(average="macro", name="macro"),
             "auc",
+            metrics.AUC(multi_label=True, label_weights=[1, 2, 0, 1, 1], name="by_label"),
         ],
     )
     return made
@@ -140,10 +176,19 @@ def test_arrays_in_callbacks(rng, tmp_path):
         (lambda: metrics.F1Score(threshold=0.0), ValueError, "threshold must be in"),
         (lambda: metrics.TopKCategoricalAccuracy(0), ValueError, "k must be at least 1"),
         (lambda: metrics.AUC(curve="DET"), ValueError, "curve must be one of"),
+        (lambda: metrics.AUC(num_labels=3), ValueError, "num_labels is for multi_label=True"),
+        (lambda: metrics.AUC(multi_label=True, num_labels=0), ValueError, "num_labels must be at"),
+        (lambda: metrics.AUC(label_weights=[1, -1]), ValueError, "label_weights must be one numb"),
+        (lambda: metrics.AUC(label_weights="x"), TypeError, "label_weights must be numbers"),
+        (lambda: metrics.AUC(multi_label=True)([0, 1], [0.1, 0.2]), ValueError, r"got shape \(2,\)"),
+        (lambda: metrics.AUC(multi_label=True, num_labels=3)(np.eye(2), np.eye(2)), ValueError,
+         "num_labels says 3 labels, y_pred .* has 2"),
+        (lambda: metrics.AUC(label_weights=[1, 2, 3])(np.eye(2), np.eye(2)), ValueError,
+         "label_weights says 3 labels"),
         (lambda: metrics.F1Score()([0, 1], np.zeros((2, 2))), ValueError, "utils.to_categorical"),
         (lambda: metrics.Precision(class_id=3)(np.eye(2), np.eye(2)), ValueError, "below 2"),
     ],
-)
+)  # fmt: skip
 def test_bad_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()

@@ -151,7 +151,22 @@ class AUC(_Counting):
         summation_method: "interpolation", "minoring" or "majoring".
         name: its key in logs.
         thresholds: instead of evenly spaced ones.
+        multi_label: an area for each of the labels (samples, labels), and their mean; False: all
+            values together as one label.
+        num_labels: how many there are, with ``multi_label``; None: what the data have.
+        label_weights: one for each label: in the mean with ``multi_label``, else on its counts.
         from_logits: y_pred are logits; a sigmoid is taken.
+
+    Raises:
+        ValueError: an unknown curve or method, thresholds or weights that do not fit, data of
+            another rank or number of labels.
+
+    >>> import numpy as np
+    >>> from cnnfast import metrics
+    >>> y_true = np.array([[0, 1], [1, 0], [1, 1]])
+    >>> y_pred = np.array([[0.2, 0.3], [0.7, 0.6], [0.9, 0.8]], "float32")
+    >>> metrics.AUC(multi_label=True)(y_true, y_pred)      # the mean of 1.0 and 0.5
+    0.75
 
     Between thresholds, "PR" with "interpolation" follows Davis and Goadrich, 2006, as in Keras.
     """
@@ -164,6 +179,9 @@ class AUC(_Counting):
         name: str | None = None,
         dtype: str | None = None,
         thresholds: Any = None,
+        multi_label: bool = False,
+        num_labels: int | None = None,
+        label_weights: Any = None,
         from_logits: bool = False,
     ) -> None:
         super().__init__(None, None, None, name or "auc", dtype)
@@ -185,11 +203,59 @@ class AUC(_Counting):
         self.num_thresholds = len(self.thresholds)
         self.curve, self.summation_method = curve, summation_method
         self.from_logits = bool(from_logits)
+        self.multi_label = bool(multi_label)
+        if num_labels is not None:
+            if not self.multi_label:
+                raise ValueError("AUC: num_labels is for multi_label=True; leave it out")
+            if isinstance(num_labels, bool) or not isinstance(num_labels, (int, np.integer)):
+                raise TypeError(f"AUC: num_labels must be an integer, got {num_labels!r}")
+            if num_labels < 1:
+                raise ValueError(f"AUC: num_labels must be at least 1, got {num_labels}")
+        self.num_labels = num_labels
+        self.label_weights = None if label_weights is None else _label_weights(label_weights)
 
     def measure(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Sequence[Any]:
         if self.from_logits:
             y_pred = ops.sigmoid(as_value(y_pred))
         return super().measure(y_true, y_pred, sample_weight)
+
+    def _counts(self, y_pred: Any, truth: Any, real: Any, weight: Any) -> list[Any]:
+        kind = str(y_pred.dtype)
+        if self.multi_label or self.label_weights is not None:
+            self._check_labels(tuple(y_pred.shape))
+        if not self.multi_label:
+            if self.label_weights is not None:
+                each = np.asarray(self.label_weights, kind)
+                ones = ops.add(ops.multiply(truth, 0.0), 1.0) if weight is None else weight
+                real, weight = ops.multiply(real, each), ops.multiply(ones, each)
+            return super()._counts(y_pred, truth, real, weight)
+        limits = np.asarray(self.thresholds, kind).reshape(-1, 1, 1)
+        # (thresholds, samples, labels)
+        said = ops.cast(ops.greater(ops.expand_dims(y_pred, 0), limits), kind)
+        real = ops.expand_dims(real, 0)
+        hits = ops.sum(ops.multiply(said, real), axis=1)
+        every = ops.add(ops.multiply(truth, 0.0), 1.0) if weight is None else weight
+        if weight is not None:
+            said = ops.multiply(said, ops.expand_dims(weight, 0))
+        return [
+            hits,
+            ops.sum(said, axis=1),
+            ops.sum(real, axis=1),
+            ops.sum(every, axis=0, keepdims=True),
+        ]
+
+    def _check_labels(self, shape: tuple[int | None, ...]) -> None:
+        if len(shape) != 2:
+            raise ValueError(
+                "AUC: multi_label and label_weights need y_pred (samples, labels), got shape "
+                f"{shape}"
+            )
+        weights = None if self.label_weights is None else len(self.label_weights)
+        for name, expected in (("num_labels", self.num_labels), ("label_weights", weights)):
+            if expected is not None and shape[1] != expected:
+                raise ValueError(
+                    f"AUC: {name} says {expected} labels, y_pred {shape} has {shape[1]}"
+                )
 
     def compute(self, totals: Totals, samples: int) -> float:
         hits, said, real, every = totals
@@ -199,13 +265,21 @@ class AUC(_Counting):
         else:
             x, y = recall, _share(hits, said)
             if self.summation_method == "interpolation":
-                return float(_interpolated(hits, said, np.broadcast_to(real, hits.shape)).sum())
+                whole = np.broadcast_to(real, hits.shape)
+                return self._over_labels(_interpolated(hits, said, whole).sum(0))
         heights = {
             "interpolation": (y[:-1] + y[1:]) / 2,
             "minoring": np.minimum(y[:-1], y[1:]),
             "majoring": np.maximum(y[:-1], y[1:]),
         }[self.summation_method]
-        return float(((x[:-1] - x[1:]) * heights).sum())
+        return self._over_labels(((x[:-1] - x[1:]) * heights).sum(0))
+
+    def _over_labels(self, areas: Any) -> float:
+        """One area, or the mean of those of the labels."""
+        if not self.multi_label or self.label_weights is None:
+            return float(np.mean(areas))
+        weights = np.asarray(self.label_weights)
+        return float(_share(np.asarray((areas * weights).sum()), weights.sum()))
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -214,6 +288,9 @@ class AUC(_Counting):
             "curve": self.curve,
             "summation_method": self.summation_method,
             "thresholds": None if self.init_thresholds is None else self.thresholds[1:-1],
+            "multi_label": self.multi_label,
+            "num_labels": self.num_labels,
+            "label_weights": self.label_weights,
             "from_logits": self.from_logits,
         }
 
@@ -327,6 +404,18 @@ class F1Score(FBetaScore):
         config = super().get_config()
         del config["beta"]
         return config
+
+
+def _label_weights(weights: Any) -> list[float]:
+    try:
+        found = np.asarray(weights, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"AUC: label_weights must be numbers, got {weights!r}") from None
+    if found.ndim != 1 or not found.size or not np.isfinite(found).all() or (found < 0).any():
+        raise ValueError(
+            f"AUC: label_weights must be one number of at least 0 for each label, got {weights!r}"
+        )
+    return [float(one) for one in found]
 
 
 def _share(part: npt.NDArray[np.float64], whole: npt.NDArray[np.float64]) -> Any:
