@@ -58,6 +58,102 @@ def test_one_cycle_is_torch(more):
     assert made(1000) == made(39)
 
 
+CYCLES = [
+    {},
+    {"anneal_strategy": "linear", "base_momentum": 0.0},
+    {"three_phase": True, "pct_start": 0.4, "base_momentum": 0.5, "max_momentum": 0.9},
+]
+
+
+@pytest.mark.parametrize("more", CYCLES)
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_momentum_cycles_as_in_torch(name, more):
+    torch = pytest.importorskip("torch")
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = getattr(torch.optim, name)([weight], 0.1)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.5, total_steps=40, **more)
+    made = schedules.OneCycle(0.5, 40, cycle_momentum=True, **more)
+    group = optimizer.param_groups[0]
+    seen = []
+    for step in range(40):
+        seen.append(group["momentum"] if name == "SGD" else group["betas"][0])
+        assert made(step) == pytest.approx(group["lr"], rel=1e-9), step
+        optimizer.step()
+        if step < 39:
+            theirs.step()
+    np.testing.assert_allclose([made.momentum(step) for step in range(40)], seen, rtol=1e-12)
+    np.testing.assert_allclose(made.momentum(np.arange(40)), seen, rtol=1e-12)
+    assert np.ptp(seen) > 0.09
+    assert schedules.deserialize(schedules.serialize(made)).get_config() == made.get_config()
+
+
+UPDATES = [
+    ("SGD", {}),
+    ("SGD", {"momentum": 0.5, "nesterov": True, "weight_decay": 0.1}),
+    ("SGD", {"gradient_accumulation_steps": 3, "clipnorm": 1.0}),
+    ("Adam", {}),
+    ("Adam", {"amsgrad": True, "epsilon": 1e-3, "beta_2": 0.9}),
+    ("AdamW", {"weight_decay": 0.05}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("name", "arguments"), UPDATES)
+def test_updates_with_a_cycling_momentum(name, arguments, dtype, rng):
+    """Each step is that of an optimizer whose momentum and rate are the step's, state carried on."""
+    cycle = schedules.OneCycle(0.25, 12, cycle_momentum=True)
+    start = rng.standard_normal((3, 5)).astype(dtype)
+    weight, twin = ours.Variable(start, name="w"), ours.Variable(start, name="w")
+    optimizer = getattr(optimizers, name)(cycle, **arguments)
+    key = "momentum" if name == "SGD" else "beta_1"
+    state = None
+    for step in range(12):
+        gradient = rng.standard_normal((3, 5)).astype(dtype)
+        optimizer.apply([gradient], [weight])
+        fixed = {**arguments, key: cycle.momentum(step)}
+        plain = getattr(optimizers, name)(cycle(step), **fixed)
+        plain.build([twin])
+        for place, variable in plain.state().items():
+            if state is not None and place != "learning_rate":
+                variable.assign(state[place])
+        plain.apply([gradient], [twin])
+        state = {place: np.array(v.numpy()) for place, v in plain.state().items()}
+        limit = 2e-6 if dtype == "float32" else 1e-7  # rates are float32 there
+        np.testing.assert_allclose(weight.numpy(), twin.numpy(), limit, limit, err_msg=str(step))
+    assert np.abs(weight.numpy() - start).max() > 0.05
+
+
+def test_a_cycling_momentum_in_fit_and_in_files(rng, tmp_path):
+    x = rng.standard_normal((12, 3)).astype("float32")
+    y = x.sum(1, keepdims=True)
+
+    def make():
+        return _model(optimizers.SGD(schedules.OneCycle(0.05, 12, cycle_momentum=True)))
+
+    whole, part = make(), make()
+    whole.fit(x, y, 2, epochs=2, verbose=0, shuffle=False)
+    part.fit(x, y, 2, epochs=1, verbose=0, shuffle=False)
+    part.save(tmp_path / "m.safetensors")
+    again = ours.models.load_model(tmp_path / "m.safetensors")
+    assert again.optimizer.momentum_cycles
+    again.fit(x, y, 2, epochs=1, verbose=0, shuffle=False)
+    for a, b in zip(whole.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_optimizers_without_a_momentum_to_cycle():
+    cycle = schedules.OneCycle(0.1, 10, cycle_momentum=True)
+    for name in ("RMSprop", "Adagrad"):
+        with pytest.raises(ValueError, match=f"{name}: it has no momentum that OneCycle could cyc"):
+            getattr(optimizers, name)(cycle)
+    weight = ours.Variable(np.zeros(2, "float32"))
+    late = optimizers.SGD(schedules.OneCycle(0.1, 10))
+    late.apply([np.ones(2, "float32")], [weight])
+    late.learning_rate = cycle
+    with pytest.raises(ValueError, match="came behind steps without one; make the optimizer with"):
+        late.apply([np.ones(2, "float32")], [weight])
+
+
 ALL = [
     *(getattr(schedules, name)(*arguments, **more) for name, arguments, more in KERAS),
     schedules.OneCycle(0.5, 12),
@@ -161,6 +257,9 @@ def test_setting_rates(rng):
         (lambda: schedules.PiecewiseConstantDecay([1, 2], [0.1]), ValueError, "one value more"),
         (lambda: schedules.PiecewiseConstantDecay([2, 1], [0.1] * 3), ValueError, "must increase"),
         (lambda: schedules.OneCycle(0.1, 10, anneal_strategy="x"), ValueError, "'cos' or 'linear'"),
+        (lambda: schedules.OneCycle(0.1, 10, max_momentum=1.0), ValueError, "must be below 1"),
+        (lambda: schedules.OneCycle(0.1, 10, base_momentum=0.96), ValueError, "base_momentum must"),
+        (lambda: schedules.OneCycle(0.1, 10, base_momentum="x"), TypeError, "base_momentum must"),
         (lambda: schedules.CosineDecayRestarts(0.1, 5, t_mul=0.5), ValueError, "t_mul"),
         (lambda: schedules.ExponentialDecay(0.1, 5, 0.9)("x"), TypeError, "step must be a number"),
         (lambda: optimizers.SGD(lambda: 0.1), TypeError, "a number or a schedule"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnfast import _trace
+from cnnfast import _trace, ops
 from cnnfast.optimizers._arguments import in_range
 from cnnfast.optimizers.optimizer import Optimizer
 
@@ -18,7 +18,8 @@ class Adam(Optimizer):
 
     Args:
         learning_rate: 0.001.
-        beta_1, beta_2: how much of the running means is kept a step, 0 <= beta < 1.
+        beta_1, beta_2: how much of the running means is kept a step, 0 <= beta < 1. A ``OneCycle``
+            with ``cycle_momentum=True`` sets beta_1 step by step.
         epsilon: keeps the division finite.
         amsgrad: divide by the largest v so far (Reddi, Kale and Kumar, 2018).
         weight_decay, clipnorm ... name: see :class:`Optimizer`.
@@ -29,6 +30,8 @@ class Adam(Optimizer):
     >>> adam.learning_rate
     0.01
     """
+
+    follows_momentum = True
 
     def __init__(
         self,
@@ -73,6 +76,9 @@ class Adam(Optimizer):
         return {name: self.zeros_like(weight, name) for name in names}
 
     def update(self, weight: _trace.Variable, gradient: Any, rate: Any, slots: Any) -> None:
+        if self.momentum_cycles:
+            self._cycling_update(weight, gradient, rate, slots)
+            return
         moments = [slots["momentum"], slots["velocity"]]
         largest = [slots["velocity_hat"]] if self.amsgrad else []
         self.apply_op(
@@ -86,6 +92,33 @@ class Adam(Optimizer):
                 "weight_decay": self.decay_of(weight),
             },
         )
+
+    def _cycling_update(
+        self, weight: _trace.Variable, gradient: Any, rate: Any, slots: Any
+    ) -> None:
+        """The same with a beta_1 that is known when the plan runs."""
+        kind = str(weight.dtype)
+        beta_1 = self.traced_momentum()
+        # One number: in float64, for 1 - 0.999^t has few digits of float32.
+        t = ops.add(ops.cast(self.iterations, "float64"), 1.0)
+        size = ops.divide(
+            ops.sqrt(ops.subtract(1.0, ops.power(self.beta_2, t))),
+            ops.subtract(1.0, ops.power(beta_1, t)),
+        )
+        size = ops.multiply(rate, ops.cast(size, kind))
+        share = ops.cast(ops.subtract(1.0, beta_1), kind)
+        first, second = slots["momentum"], slots["velocity"]
+        m = ops.add(first, ops.multiply(ops.subtract(gradient, first), share))
+        v = ops.add(
+            second, ops.multiply(ops.subtract(ops.square(gradient), second), 1.0 - self.beta_2)
+        )
+        self.assign(first, m)
+        self.assign(second, v)
+        if self.amsgrad:
+            v = ops.maximum(slots["velocity_hat"], v)
+            self.assign(slots["velocity_hat"], v)
+        step = ops.divide(ops.multiply(m, size), ops.add(ops.sqrt(v), self.epsilon))
+        self.assign(weight, ops.subtract(self.decayed(weight, rate), step))
 
     def get_config(self) -> dict[str, Any]:
         return {

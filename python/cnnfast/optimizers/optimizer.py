@@ -52,6 +52,9 @@ class Optimizer:
     array([0.5 , 2.25], dtype=float32)
     """
 
+    #: Whether ``update`` follows a schedule that cycles the momentum (``schedules.OneCycle``).
+    follows_momentum = False
+
     def __init__(
         self,
         learning_rate: Any = 0.01,
@@ -196,6 +199,11 @@ class Optimizer:
         if isinstance(value, Mapping):
             value = schedules.deserialize(value)
         if isinstance(value, schedules.LearningRateSchedule):
+            if getattr(value, "cycle_momentum", False) and not self.follows_momentum:
+                raise ValueError(
+                    f"{label}: it has no momentum that {type(value).__name__} could cycle; take "
+                    "SGD, Adam or AdamW, or leave cycle_momentum out"
+                )
             if self._schedule is not value:
                 from cnnfast.layers import holder
 
@@ -371,6 +379,23 @@ class Optimizer:
         if self._schedule is not None:
             return self._schedule.traced(self._steps, kind)
         return self._rate if kind == "float32" else ops.cast(self._rate, kind)
+
+    @property
+    def momentum_cycles(self) -> bool:
+        """Whether the schedule of the learning rate sets the momentum too."""
+        return bool(getattr(self._schedule, "cycle_momentum", False))
+
+    def traced_momentum(self) -> Any:
+        """The momentum of this step, a float64 scalar, where ``momentum_cycles``."""
+        schedule: Any = self._schedule
+        return schedule.traced_momentum(self._steps, "float64")
+
+    def decayed(self, weight: _trace.Variable, rate: Any) -> Any:
+        """A weight behind its decay of this step, for updates written with ``ops``."""
+        decay = self.decay_of(weight)
+        if not decay:
+            return weight
+        return ops.subtract(weight, ops.multiply(weight, ops.multiply(rate, decay)))
 
     # ---- on arrays ----------------------------------------------------------------------------
 

@@ -331,8 +331,8 @@ class OneCycle(_Formula):
     """Up to a large rate and down to almost nothing (Smith and Topin, 2018). Not in Keras.
 
     The formula, defaults and argument names are those of ``torch.optim.lr_scheduler.OneCycleLR``,
-    but for ``max_learning_rate``; the momentum does not cycle, and steps beyond the last keep its
-    rate.
+    but for ``max_learning_rate`` and ``cycle_momentum``, which is False here; steps beyond the last
+    keep its rate.
 
     Args:
         max_learning_rate: the largest rate.
@@ -343,6 +343,18 @@ class OneCycle(_Formula):
         final_div_factor: the last rate is the first one divided by this.
         three_phase: down to the first rate as fast as it rose, then to the last.
         name: kept for configurations.
+        cycle_momentum: the momentum of SGD, or Adam's and AdamW's ``beta_1``, goes down while the
+            rate rises and up again while it falls, whatever the optimizer's own says.
+        base_momentum, max_momentum: the smallest and the largest, 0 <= momentum < 1.
+
+    Raises:
+        ValueError, TypeError: numbers out of range, a base_momentum above max_momentum. An
+            optimizer without momentum refuses the schedule if its momentum cycles.
+
+    >>> from cnnfast.optimizers import schedules
+    >>> cycle = schedules.OneCycle(0.1, 100, cycle_momentum=True)
+    >>> [(round(cycle(step), 4), round(cycle.momentum(step), 4)) for step in (0, 29, 99)]
+    [(0.004, 0.95), (0.1, 0.85), (0.0, 0.95)]
     """
 
     _kind = "one_cycle"
@@ -357,6 +369,9 @@ class OneCycle(_Formula):
         final_div_factor: float = 1e4,
         three_phase: bool = False,
         name: str = "OneCycle",
+        cycle_momentum: bool = False,
+        base_momentum: float = 0.85,
+        max_momentum: float = 0.95,
     ) -> None:
         self.max_learning_rate = _rate(self, "max_learning_rate", max_learning_rate)
         self.total_steps = positive(self, "total_steps", total_steps)
@@ -370,6 +385,30 @@ class OneCycle(_Formula):
         self.final_div_factor = positive(self, "final_div_factor", final_div_factor)
         self.three_phase = bool(three_phase)
         self.name = name
+        self.cycle_momentum = bool(cycle_momentum)
+        self.max_momentum = in_range(self, "max_momentum", max_momentum, 0.0, 1.0)
+        if self.max_momentum == 1.0:
+            raise ValueError(f"OneCycle: max_momentum must be below 1, got {max_momentum!r}")
+        self.base_momentum = in_range(self, "base_momentum", base_momentum, 0.0, self.max_momentum)
+
+    def momentum(self, step: Any) -> Any:
+        """The momentum of a step, counted from 0: a number, an array or a Tensor."""
+        return self._momentum_of(self._height()(step))
+
+    def traced_momentum(self, steps: _trace.Variable, kind: str) -> Any:
+        """The momentum as a scalar of a plan. ``steps``: the counter; ``kind``: the dtype."""
+        return self._momentum_of(self._height().traced(steps, kind))
+
+    def _height(self) -> OneCycle:
+        """From 1/2 up to 1 and down to 1/2, as the rate rises and falls."""
+        total: Any = self.total_steps  # a whole number, held as a float
+        return OneCycle(
+            1.0, total, self.pct_start, self.anneal_strategy, 2.0, 1.0, self.three_phase
+        )
+
+    def _momentum_of(self, height: Any) -> Any:
+        depth = 2.0 * (self.max_momentum - self.base_momentum)
+        return self.max_momentum - (height - 0.5) * depth
 
     def _numbers(self) -> list[float]:
         shape = [self.max_learning_rate, self.total_steps, self.pct_start]
@@ -386,6 +425,9 @@ class OneCycle(_Formula):
             "final_div_factor": self.final_div_factor,
             "three_phase": self.three_phase,
             "name": self.name,
+            "cycle_momentum": self.cycle_momentum,
+            "base_momentum": self.base_momentum,
+            "max_momentum": self.max_momentum,
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnfast import _trace
+from cnnfast import _trace, ops
 from cnnfast.optimizers._arguments import in_range
 from cnnfast.optimizers.optimizer import Optimizer
 
@@ -14,7 +14,8 @@ class SGD(Optimizer):
 
     Args:
         learning_rate: 0.01.
-        momentum: 0 <= momentum <= 1; 0 keeps no velocity.
+        momentum: 0 <= momentum <= 1; 0 keeps no velocity. A ``OneCycle`` with
+            ``cycle_momentum=True`` sets it step by step.
         nesterov: ``weight += momentum * velocity - rate * gradient`` instead (Sutskever et al.,
             2013).
         weight_decay, clipnorm ... name: see :class:`Optimizer`.
@@ -23,6 +24,8 @@ class SGD(Optimizer):
     >>> SGD(0.1, momentum=0.9).momentum
     0.9
     """
+
+    follows_momentum = True
 
     def __init__(
         self,
@@ -59,9 +62,13 @@ class SGD(Optimizer):
         self.nesterov = bool(nesterov)
 
     def add_slots(self, weight: _trace.Variable) -> dict[str, _trace.Variable]:
-        return {"velocity": self.zeros_like(weight, "velocity")} if self.momentum else {}
+        kept = self.momentum or self.momentum_cycles
+        return {"velocity": self.zeros_like(weight, "velocity")} if kept else {}
 
     def update(self, weight: _trace.Variable, gradient: Any, rate: Any, slots: Any) -> None:
+        if self.momentum_cycles:
+            self._cycling_update(weight, gradient, rate, slots)
+            return
         self.apply_op(
             "sgd_update",
             [weight, gradient, rate, *slots.values()],
@@ -71,6 +78,25 @@ class SGD(Optimizer):
                 "weight_decay": self.decay_of(weight),
             },
         )
+
+    def _cycling_update(
+        self, weight: _trace.Variable, gradient: Any, rate: Any, slots: Any
+    ) -> None:
+        """The same with a momentum that is known when the plan runs."""
+        if "velocity" not in slots:
+            raise ValueError(
+                "SGD: a schedule that cycles the momentum came behind steps without one; make the "
+                "optimizer with the schedule, or with momentum="
+            )
+        velocity = slots["velocity"]
+        momentum = ops.cast(self.traced_momentum(), str(weight.dtype))
+        step = ops.multiply(gradient, rate)
+        moved = ops.subtract(ops.multiply(velocity, momentum), step)
+        change = moved
+        if self.nesterov:
+            change = ops.subtract(ops.multiply(moved, momentum), step)
+        self.assign(velocity, moved)
+        self.assign(weight, ops.add(self.decayed(weight, rate), change))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
