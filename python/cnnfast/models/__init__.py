@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnfast import _resolve
+from cnnfast.models.cloning import clone_model
 from cnnfast.models.model import Model
 from cnnfast.models.sequential import Sequential
 
 __all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
-
-
-def clone_model(model: Model) -> Model:
-    """A new model of the same layers and names, with fresh weights, not compiled.
-
-    >>> import cnnfast as keras
-    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    >>> keras.models.clone_model(model).count_params()
-    10
-    """
-    classes = {type(layer).__name__: type(layer) for layer in model.flatten_layers()}
-    with _resolve.custom_object_scope(classes):
-        clone = type(model).from_config(model.get_config())
-        if not clone.built and model.built:
-            clone._build_once(model.input_shape)
-    return clone
 
 
 def save_model(model: Model, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
