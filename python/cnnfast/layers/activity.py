@@ -11,6 +11,9 @@ from cnnfast.layers.layer import Layer
 class ActivityRegularization(Layer):
     """Passes its input on and adds ``l1 * sum(abs(x)) + l2 * sum(x ** 2)`` to the training loss.
 
+    The sums go over the values of a sample; of a batch their mean is taken, as in Keras, so that
+    the penalty does not grow with the batch.
+
     Args:
         l1, l2: weights of the two sums, at least 0.
 
@@ -34,10 +37,16 @@ class ActivityRegularization(Layer):
 
     def call(self, x: Any) -> Any:
         if self.l1:
-            self.add_loss(ops.multiply(ops.sum(ops.abs(x)), self.l1))
+            self.add_loss(ops.multiply(_of_a_sample(ops.abs(x)), self.l1))
         if self.l2:
-            self.add_loss(ops.multiply(ops.sum(ops.square(x)), self.l2))
+            self.add_loss(ops.multiply(_of_a_sample(ops.square(x)), self.l2))
         return x
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "l1": self.l1, "l2": self.l2}
+
+
+def _of_a_sample(x: Any) -> Any:
+    """The mean over samples of the sums over all other axes."""
+    axes = tuple(range(1, len(x.shape)))
+    return ops.mean(ops.sum(x, axis=axes) if axes else x)
