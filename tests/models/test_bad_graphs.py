@@ -52,7 +52,7 @@ def two_heads():
         (lambda a, b, y: keras.Model(a, layers.Dense(2, name="d")(y)), ValueError,
          "two layers are named 'd'"),
         (lambda a, b, y: layers.Add(name="sum")([a, b]), ValueError,
-         r"^Add 'sum': .*\(None, 4\).*\(None, 3\)"),
+         r"^Add 'sum': .*\(None, 4\).*\(None, 3\); bring them to one shape, e.g. with a Dense"),
         (lambda a, b, y: y.node.operation(b), ValueError,
          r"Dense 'd': input has 3 features, kernel \(4, 2\) expects 4; got x \(None, 3\)"),
         (lambda a, b, y: keras.Model(a, y, name="m")(b), ValueError,
@@ -78,6 +78,40 @@ def test_bad_graphs(make, error, message):
     a, b = inputs()
     with pytest.raises(error, match=message):
         make(a, b, layers.Dense(2, name="d")(a))
+
+
+@pytest.mark.parametrize("how", ["graph", "arrays"])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: layers.Conv2D(4, 3, name="it"), "input has 1 channel, kernel .* expects 3"),
+        (lambda: layers.Conv2DTranspose(4, 3, name="it"), "input has 1 channel, kernel"),
+        (lambda: layers.DepthwiseConv2D(3, name="it"), "input has 1 channel, kernel"),
+        (lambda: layers.SeparableConv2D(4, 3, name="it"), "input has 1 channel, kernel"),
+        (lambda: layers.BatchNormalization(name="it"), "input has 1 channel, the layer was built"),
+        (lambda: layers.GroupNormalization(1, name="it"), "input has 1 channel, the layer was"),
+        (lambda: layers.LayerNormalization(name="it"), r".*have sizes \(1,\), the layer was built"),
+        (lambda: layers.PReLU(name="it"), r"slopes \(8, 7, 3\) do not fit x \(.*, 8, 7, 1\)"),
+        (lambda: layers.Normalization(mean=0, variance=1, name="it"),
+         r"axes \[3\] of the input have sizes \(1,\), mean and variance have \(3,\)"),
+        (lambda: layers.Dense(3, name="it"), "input has 1 feature, kernel .* expects 3"),
+    ],
+)  # fmt: skip
+def test_a_layer_called_on_two_shapes(make, words, how):
+    """The message names the layer and the remedy; the layer goes on with the inputs it knows."""
+    layer = make()
+    first, second = (
+        keras.Input((8, 7, c)) if how == "graph" else np.ones((2, 8, 7, c), "float32")
+        for c in (3, 1)
+    )
+    known = layer(first)
+    with pytest.raises(
+        ValueError,
+        match=f"^{type(layer).__name__} 'it': {words}.*; its weights "
+        "were made for the input it saw first: make another layer for this one$",
+    ):
+        layer(second)
+    assert layer(first).shape == known.shape
 
 
 def test_a_tensor_of_a_trace_is_no_output():

@@ -6,6 +6,9 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+#: How messages end about an input that the weights of a layer do not fit.
+ANOTHER_LAYER = "its weights were made for the input it saw first: make another layer for this one"
+
 
 def layer_dtype(label: str, dtype: Any) -> str:
     """ "float32" or "float64"."""

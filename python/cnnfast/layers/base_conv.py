@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnfast import activations, initializers, regularizers
-from cnnfast.layers._arguments import image_format, several, window_input, window_padding
+from cnnfast.layers._arguments import (
+    ANOTHER_LAYER,
+    image_format,
+    several,
+    window_input,
+    window_padding,
+)
 from cnnfast.layers.layer import Layer
 
 
@@ -76,7 +82,7 @@ class BaseConv(Layer):
             plural = "" if channels == 1 else "s"
             raise ValueError(
                 f"{self.label}: input has {channels} channel{plural}, kernel "
-                f"{tuple(kernel.shape)} expects {expected}; got x {tuple(x.shape)}"
+                f"{tuple(kernel.shape)} expects {expected}; got x {tuple(x.shape)}; {ANOTHER_LAYER}"
             )
 
     def window(self) -> dict[str, Any]:

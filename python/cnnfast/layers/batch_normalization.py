@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnfast import _trace, initializers, ops
-from cnnfast.layers._arguments import whole
+from cnnfast.layers._arguments import ANOTHER_LAYER, whole
 from cnnfast.layers._scaling import ScalingLayer, axis_size, number
 from cnnfast.layers.base_conv import refuse_unsupported
 
@@ -106,9 +106,11 @@ class BatchNormalization(ScalingLayer):
         refuse_unsupported(self.label, mask=mask)
         expected = self.moving_mean.shape[0]
         if axis_size(self.label, x.shape, self.axis) != expected:
+            found = x.shape[self.axis]
             raise ValueError(
-                f"{self.label}: input has {x.shape[self.axis]} channels, the layer was built for "
-                f"{expected}; got x {tuple(x.shape)}, axis {self.axis}"
+                f"{self.label}: input has {found} channel{'' if found == 1 else 's'}, the layer "
+                f"was built for {expected}; got x {tuple(x.shape)}, axis {self.axis}; "
+                f"{ANOTHER_LAYER}"
             )
         if not (training and self.trainable):
             return ops.batch_normalization(

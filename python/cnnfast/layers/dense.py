@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnfast import activations, initializers, ops, regularizers
-from cnnfast.layers._arguments import whole
+from cnnfast.layers._arguments import ANOTHER_LAYER, whole
 from cnnfast.layers.base_conv import refuse_unsupported
 from cnnfast.layers.layer import Layer
 
@@ -83,9 +83,11 @@ class Dense(Layer):
     def call(self, x: Any) -> Any:
         size = self._input_size(x.shape)
         if size != self.kernel.shape[0]:
+            plural = "" if size == 1 else "s"
             raise ValueError(
-                f"{self.label}: input has {size} features, kernel {tuple(self.kernel.shape)} "
-                f"expects {self.kernel.shape[0]}; got x {tuple(x.shape)}"
+                f"{self.label}: input has {size} feature{plural}, kernel "
+                f"{tuple(self.kernel.shape)} expects {self.kernel.shape[0]}; got x "
+                f"{tuple(x.shape)}; {ANOTHER_LAYER}"
             )
         return self.activation(ops.dense(x, self.kernel, self.bias))
 

@@ -195,7 +195,8 @@ def _check_broadcast(label: str, found: list[tuple[int | None, ...]], rank: int)
         if len({size for size in sizes if size not in (None, 1)}) > 1:
             raise ValueError(
                 f"{label}: inputs must have one shape, or sizes of 1 to broadcast, "
-                f"got shapes {_joined(found)}"
+                f"got shapes {_joined(found)}; bring them to one shape, e.g. with a Dense layer or "
+                "a 1x1 Conv2D"
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnfast import initializers, ops, regularizers
-from cnnfast.layers._arguments import whole
+from cnnfast.layers._arguments import ANOTHER_LAYER, whole
 from cnnfast.layers.layer import Layer
 
 
@@ -68,6 +68,12 @@ class PReLU(Layer):
         )
 
     def call(self, x: Any) -> Any:
+        sizes = zip(self.alpha.shape, x.shape[1:], strict=False)
+        if len(x.shape) != len(self.alpha.shape) + 1 or any(a not in (1, b) for a, b in sizes):
+            raise ValueError(
+                f"{self.label}: slopes {tuple(self.alpha.shape)} do not fit x {tuple(x.shape)}; "
+                f"{ANOTHER_LAYER}"
+            )
         return ops.prelu(x, self.alpha)
 
     def get_config(self) -> dict[str, Any]:

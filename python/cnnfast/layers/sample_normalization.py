@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnfast import ops
-from cnnfast.layers._arguments import whole
+from cnnfast.layers._arguments import ANOTHER_LAYER, whole
 from cnnfast.layers._scaling import ScalingLayer, axis_size, number
 from cnnfast.layers.layer import Layer
 
@@ -77,7 +77,7 @@ class LayerNormalization(ScalingLayer):
         if sizes != self._sizes:
             raise ValueError(
                 f"{self.label}: axes {self.axis} of the input have sizes {sizes}, the layer was "
-                f"built for {self._sizes}; got x {tuple(x.shape)}"
+                f"built for {self._sizes}; got x {tuple(x.shape)}; {ANOTHER_LAYER}"
             )
         return ops.layer_norm(x, self.gamma, self.beta, self.axis, self.epsilon)
 
@@ -166,8 +166,9 @@ class GroupNormalization(ScalingLayer):
         found = axis_size(self.label, x.shape, self.axis)
         if found != self._channels:
             raise ValueError(
-                f"{self.label}: input has {found} channels, the layer was built for "
-                f"{self._channels}; got x {tuple(x.shape)}, axis {self.axis}"
+                f"{self.label}: input has {found} channel{'' if found == 1 else 's'}, the layer "
+                f"was built for {self._channels}; got x {tuple(x.shape)}, axis {self.axis}; "
+                f"{ANOTHER_LAYER}"
             )
         groups = self._channels if self.groups == -1 else self.groups
         return ops.group_norm(x, groups, self.gamma, self.beta, self.axis, self.epsilon)

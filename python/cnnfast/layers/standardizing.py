@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from cnnfast import ops
 from cnnfast._trace import is_symbolic
-from cnnfast.layers._arguments import signed
+from cnnfast.layers._arguments import ANOTHER_LAYER, signed
 from cnnfast.layers.layer import Layer
 
 
@@ -127,6 +128,12 @@ class Normalization(Layer):
         rank = len(x.shape)
         kept = self._kept(rank)
         shape = [int(x.shape[i] or 1) if i in kept else 1 for i in range(rank)]
+        if math.prod(shape) != math.prod(self.mean.shape):
+            raise ValueError(
+                f"{self.label}: axes {kept} of the input have sizes "
+                f"{tuple(x.shape[i] for i in kept)}, mean and variance have "
+                f"{tuple(self.mean.shape)}; got x {tuple(x.shape)}; {ANOTHER_LAYER}"
+            )
         mean = ops.reshape(self.mean, shape)
         # Keras divides by no less than its epsilon.
         deviation = ops.reshape(ops.maximum(ops.sqrt(self.variance), 1e-7), shape)
