@@ -113,6 +113,7 @@ def compile(f: Callable[..., Any]) -> Callable[..., Any]:
     Returns:
         A function of NumPy arrays.
 
+    >>> import cnnfast
     >>> import numpy as np
     >>> from cnnfast import ops
     >>> scaled = cnnfast.compile(lambda x, y: ops.relu(x) * y)
@@ -153,6 +154,7 @@ def value_and_grad(
         ValueError: ``f`` does not return a scalar.
         TypeError: ``f`` returns no Tensor, or an argument is not floating.
 
+    >>> import cnnfast
     >>> import numpy as np
     >>> from cnnfast import ops
     >>> value, gradient = cnnfast.value_and_grad(lambda x: ops.sum(x * x))(np.float32([1, 2]))

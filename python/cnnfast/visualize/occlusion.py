@@ -44,7 +44,7 @@ def occlusion_maps(
     Example:
         >>> import numpy as np
         >>> from cnnfast.applications import LeNet5
-        >>> occlusion_maps(LeNet5((28, 28, 1)), np.zeros((28, 28)), stride=7).shape
+        >>> occlusion_maps(LeNet5((28, 28, 1)), np.zeros((28, 28)), size=7, stride=7).shape
         (1, 28, 28)
     """
     images = images_for("occlusion_maps", model, x)
