@@ -133,6 +133,7 @@ class Loss:
         reduction: "sum_over_batch_size" (the mean over all values of ``call``), "sum",
             "mean_with_sample_weight" (divides by the sum of the weights), "none".
         name: how logs call it.
+        dtype: accepted, without a meaning: a loss computes in the dtype of the predictions.
 
     Raises:
         ValueError: an unknown reduction.
@@ -238,6 +239,7 @@ class CategoricalCrossentropy(LossFunctionWrapper):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "categorical_crossentropy",
+        dtype: str | None = None,
     ) -> None:
         _check_smoothing(name, label_smoothing)
         super().__init__(
@@ -262,6 +264,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         reduction: str | None = "sum_over_batch_size",
         axis: int = -1,
         name: str = "sparse_categorical_crossentropy",
+        dtype: str | None = None,
     ) -> None:
         super().__init__(
             sparse_categorical_crossentropy,
@@ -285,6 +288,7 @@ class BinaryCrossentropy(LossFunctionWrapper):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "binary_crossentropy",
+        dtype: str | None = None,
     ) -> None:
         _check_smoothing(name, label_smoothing)
         super().__init__(
@@ -303,7 +307,10 @@ class MeanSquaredError(LossFunctionWrapper):
     sparse_targets = False
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "mean_squared_error"
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "mean_squared_error",
+        dtype: str | None = None,
     ) -> None:
         super().__init__(mean_squared_error, reduction, name)
 
@@ -314,7 +321,10 @@ class MeanAbsoluteError(LossFunctionWrapper):
     sparse_targets = False
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "mean_absolute_error"
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "mean_absolute_error",
+        dtype: str | None = None,
     ) -> None:
         super().__init__(mean_absolute_error, reduction, name)
 
@@ -329,6 +339,7 @@ class Huber(LossFunctionWrapper):
         delta: float = 1.0,
         reduction: str | None = "sum_over_batch_size",
         name: str = "huber_loss",
+        dtype: str | None = None,
     ) -> None:
         if not (math.isfinite(delta) and delta > 0):
             raise ValueError(f"{name}: delta must be positive and finite, got {delta!r}")

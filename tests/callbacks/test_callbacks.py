@@ -232,3 +232,5 @@ def test_terminate_on_nan(model, data, capsys):
     history = model.fit(x, y, 2, epochs=5, verbose=0, callbacks=[callbacks.TerminateOnNaN()])
     assert len(history.history["loss"]) == 1 and math.isnan(history.history["loss"][0])
     assert "training ends" in capsys.readouterr().out
+    with pytest.raises(RuntimeError, match="the loss is nan after batch 0; lower the learning"):
+        model.fit(x, y, 10, verbose=0, callbacks=[callbacks.TerminateOnNaN(True)])

@@ -17,6 +17,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
         dtype: str | None = None,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
+        axis: int = -1,
     ) -> None:
         super().__init__(
             losses.categorical_crossentropy,
@@ -24,6 +25,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
             dtype,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
+            axis=axis,
         )
 
 
@@ -35,9 +37,16 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         name: str = "sparse_categorical_crossentropy",
         dtype: str | None = None,
         from_logits: bool = False,
+        ignore_class: int | None = None,
+        axis: int = -1,
     ) -> None:
         super().__init__(
-            losses.sparse_categorical_crossentropy, name, dtype, from_logits=from_logits
+            losses.sparse_categorical_crossentropy,
+            name,
+            dtype,
+            from_logits=from_logits,
+            ignore_class=ignore_class,
+            axis=axis,
         )
 
 
