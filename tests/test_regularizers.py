@@ -37,7 +37,8 @@ def network(k):
     )(x)
     h = k.layers.ActivityRegularization(0.001, 0.002)(h)
     h = k.layers.Flatten()(h)
-    return k.Model(x, k.layers.Dense(2, kernel_regularizer=k.regularizers.L1(0.01))(h))
+    dense = k.layers.Dense(2, kernel_regularizer=k.regularizers.L1(0.01), activity_regularizer="l2")
+    return k.Model(x, dense(h))
 
 
 def test_a_training_step_is_keras(rng):
@@ -56,6 +57,46 @@ def test_a_training_step_is_keras(rng):
         np.testing.assert_allclose(mine, their, rtol=1e-4, atol=1e-6)
 
 
+WITH_ACTIVITY = [
+    ("Conv2D", (3, 2), {}, (5, 6, 2)),
+    ("Conv2DTranspose", (3, 2), {}, (5, 6, 2)),
+    ("DepthwiseConv2D", (2,), {"depth_multiplier": 2}, (5, 6, 2)),
+    ("SeparableConv2D", (3, 2), {}, (5, 6, 2)),
+    ("Conv1D", (3, 2), {}, (5, 2)),
+    ("Dense", (3,), {"activation": "tanh"}, (4,)),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "options", "shape"), WITH_ACTIVITY)
+def test_penalties_on_what_a_layer_gives(name, arguments, options, shape, rng, tmp_path):
+    """One layer called twice, trained and evaluated beside Keras, then saved."""
+    keras = pytest.importorskip("keras")
+
+    def make(k):
+        a, b = k.Input(shape, name="a"), k.Input(shape, name="b")
+        penalty = k.regularizers.L1L2(0.01, 0.02)
+        layer = getattr(k.layers, name)(*arguments, **options, activity_regularizer=penalty)
+        return k.Model([a, b], k.layers.Add()([layer(a), layer(b)]))
+
+    theirs, ours = make(keras), make(cnnfast)
+    ours.set_weights(theirs.get_weights())
+    x = [rng.standard_normal((6, *shape)).astype("float32") for _ in "ab"]
+    y = np.zeros((6, *ours.output_shape[1:]), "float32")
+    found = []
+    for k, model in ((keras, theirs), (cnnfast, ours)):
+        model.compile(k.optimizers.SGD(0.05), "mse")
+        found.append([float(np.ravel(model.train_on_batch(x, y))[0]) for _ in range(3)])
+        found[-1].append(float(np.ravel(model.evaluate(x, y, verbose=0))[0]))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
+    for mine, their in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, their, rtol=1e-4, atol=1e-6)
+    ours.save(tmp_path / "m.safetensors")
+    again = cnnfast.models.load_model(tmp_path / "m.safetensors")
+    assert again.evaluate(x, y, verbose=0) == ours.evaluate(x, y, verbose=0)
+    plain = ours.predict(x, verbose=0)
+    assert found[1][-1] != pytest.approx((plain**2).mean(), rel=1e-3)  # the penalty counts
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -63,6 +104,7 @@ def test_a_training_step_is_keras(rng):
         (lambda: regularizers.L1(float("nan")), ValueError, "l1 must be finite"),
         (lambda: regularizers.L1L2(l2="x"), TypeError, "l2 must be a number"),
         (lambda: regularizers.get("l3"), ValueError, "unknown regularizer 'l3'"),
+        (lambda: cnnfast.layers.Dense(2, activity_regularizer="l3"), ValueError, "unknown regular"),
         (lambda: regularizers.Regularizer()(np.ones(2)), NotImplementedError, "__call__"),
     ],
 )

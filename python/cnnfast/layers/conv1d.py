@@ -72,10 +72,10 @@ class Conv1D(BaseConv):
             bias_initializer,
             bias_regularizer,
             {
-                "activity_regularizer": activity_regularizer,
                 "kernel_constraint": kernel_constraint,
                 "bias_constraint": bias_constraint,
             },
+            activity_regularizer=activity_regularizer,
             **kwargs,
         )
         label = self.label

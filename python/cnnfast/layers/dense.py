@@ -48,7 +48,7 @@ class Dense(Layer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = whole(self.label, "units", units)
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
@@ -58,7 +58,6 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         refuse_unsupported(
             self.label,
-            activity_regularizer=activity_regularizer,
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
         )

@@ -69,10 +69,10 @@ class DepthwiseConv2D(BaseConv):
             bias_initializer,
             bias_regularizer,
             {
-                "activity_regularizer": activity_regularizer,
                 "depthwise_constraint": depthwise_constraint,
                 "bias_constraint": bias_constraint,
             },
+            activity_regularizer=activity_regularizer,
             **kwargs,
         )
         self.depth_multiplier = whole(self.label, "depth_multiplier", depth_multiplier)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnfast import _names, _nest, _recording, _trace, ops
+from cnnfast import _names, _nest, _recording, _trace, ops, regularizers
 from cnnfast.layers import _context
 from cnnfast.layers._arguments import layer_dtype, layer_shape
 from cnnfast.layers.holder import Holder
@@ -33,6 +33,8 @@ class Layer(Holder):
         input_shape: shape of one sample, for the first layer of a ``Sequential``.
         batch_input_shape: the same with the batch in front.
         input_dim: the same as ``input_shape=(input_dim,)``.
+        activity_regularizer: a penalty on the layer's outputs, added to the loss: its value over
+            the batch divided by the number of samples. Name, instance or function, as for weights.
 
     Raises:
         TypeError: an unknown argument.
@@ -65,6 +67,7 @@ class Layer(Holder):
         input_shape: Sequence[int | None] | None = None,
         batch_input_shape: Sequence[int | None] | None = None,
         input_dim: int | None = None,
+        activity_regularizer: Any = None,
         **unknown: Any,
     ) -> None:
         self._start()
@@ -76,6 +79,7 @@ class Layer(Holder):
         self.name = _names.automatic_name(class_name) if name is None else name
         self.dtype = layer_dtype(self.label, dtype)
         self._trainable = bool(trainable)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         self._declared_shape: Shape | None = None
         if batch_input_shape is not None:
             self._declared_shape = layer_shape(self.label, "batch_input_shape", batch_input_shape)
@@ -129,6 +133,8 @@ class Layer(Holder):
             config["dtype"] = self.dtype
         if self._declared_shape is not None:
             config["batch_input_shape"] = list(self._declared_shape)
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config
 
     @classmethod
@@ -164,7 +170,17 @@ class Layer(Holder):
                     kwargs["training"] = mode
                 outputs = self.call(inputs, *args, **kwargs)
             _check_outputs(outputs, _symbolic(inputs))
+            if self.activity_regularizer is not None:
+                self._penalise(outputs)
             return _context.observed(self, outputs)
+
+    def _penalise(self, outputs: Any) -> None:
+        for y in _nest.leaves(outputs):
+            if isinstance(y, _trace.Tensor):
+                # The number of samples, which the graph does not know: ones, added up.
+                first = ops.sum(y, axis=tuple(range(1, len(y.shape)))) if len(y.shape) > 1 else y
+                samples = ops.sum(ops.cast(ops.equal(first, first), y.dtype))
+                self.add_loss(ops.divide(self.activity_regularizer(y), samples))
 
     def _record(
         self, inputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None

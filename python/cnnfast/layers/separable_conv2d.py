@@ -77,11 +77,11 @@ class SeparableConv2D(BaseConv):
             bias_initializer,
             bias_regularizer,
             {
-                "activity_regularizer": activity_regularizer,
                 "depthwise_constraint": depthwise_constraint,
                 "pointwise_constraint": pointwise_constraint,
                 "bias_constraint": bias_constraint,
             },
+            activity_regularizer=activity_regularizer,
             **kwargs,
         )
         self.filters = whole(self.label, "filters", filters)
