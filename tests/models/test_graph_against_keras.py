@@ -170,3 +170,59 @@ def test_inner_outputs(rng):
         layer = next(one for one in model.layers if type(one).__name__ == "MaxPooling2D")
         looks.append(module.Model(model.inputs, [layer.output, layer.input]))
     close(looks[1].predict(x, verbose=0), looks[0].predict(x, verbose=0))
+
+
+def subclassed(k):
+    """A model and a layer of one's own: layers in lists, one called twice, a flag for training."""
+
+    class Block(k.layers.Layer):
+        def __init__(self, filters, **kwargs):
+            super().__init__(**kwargs)
+            self.first = k.layers.Conv2D(filters, 3, padding="same")
+            self.norm = k.layers.BatchNormalization()
+
+        def call(self, x, training=False):
+            return k.ops.relu(self.norm(self.first(x), training=training)) + x
+
+    class Net(k.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.stem = k.layers.Conv2D(3, 1)
+            self.blocks = [Block(3) for _ in range(2)]
+            self.pool = k.layers.GlobalAveragePooling2D()
+            self.heads = {"a": k.layers.Dense(2), "b": k.layers.Dense(2)}
+
+        def call(self, x, training=False):
+            x = self.stem(x)
+            for block in self.blocks:
+                x = block(x, training=training)
+            x = self.pool(self.blocks[0](x, training=training))
+            return self.heads["a"](x) - k.ops.tanh(self.heads["b"](x))
+
+    return Net
+
+
+@pytest.mark.parametrize("where", ["alone", "in a graph", "in a sequential"])
+def test_subclassed_models(where, rng):
+    x = rng.standard_normal((ROWS, 6, 5, 2)).astype("float32")
+    y = rng.random((ROWS, 2)).astype("float32")
+    models = []
+    for k in (keras, cnnfast):
+        net = subclassed(k)()
+        if where == "in a graph":
+            inputs = k.Input((6, 5, 2))
+            net = k.Model(inputs, net(inputs) * 2.0)
+        elif where == "in a sequential":
+            net = k.Sequential([k.Input((6, 5, 2)), k.layers.Rescaling(0.5), net])
+        net.predict(x, verbose=0)  # makes the weights
+        models.append(net)
+    theirs, ours = models
+    assert [w.shape for w in ours.get_weights()] == [w.shape for w in theirs.get_weights()]
+    ours.set_weights(theirs.get_weights())
+    close(ours.predict(x, batch_size=4, verbose=0), theirs.predict(x, verbose=0))
+    for k, model in ((keras, theirs), (cnnfast, ours)):
+        model.compile(k.optimizers.SGD(0.1), "mse")
+    losses = [[np.ravel(m.train_on_batch(x, y))[0] for _ in range(3)] for m in (theirs, ours)]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+    close(ours.get_weights(), theirs.get_weights())  # moving statistics among them
+    close(ours.predict(x, verbose=0), theirs.predict(x, verbose=0))
