@@ -53,6 +53,15 @@ def test_pooling_positional_arguments_and_same_padding(rng):
     assert layers.AvgPool2D((2, 3), strides=1)(x).shape == (1, 4, 3, 2)
 
 
+def test_other_names_of_the_same():
+    assert layers.AvgPool2D is layers.AveragePooling2D
+    assert layers.GlobalAvgPool2D is layers.GlobalAveragePooling2D
+    assert layers.GlobalMaxPool2D is layers.GlobalMaxPooling2D
+    assert layers.Convolution2D is layers.Conv2D
+    assert cnnfast.losses.MSE is cnnfast.losses.mse is cnnfast.losses.mean_squared_error
+    assert cnnfast.losses.MAE is cnnfast.losses.mae is cnnfast.losses.mean_absolute_error
+
+
 def test_average_pooling_leaves_padding_out(rng):
     x = np.ones((1, 3, 3, 1), "float32")
     np.testing.assert_array_equal(

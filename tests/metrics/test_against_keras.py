@@ -115,6 +115,26 @@ def test_integer_labels_and_plain_values(name, arguments, weighted, rng):
     assert mine.result() == pytest.approx(float(theirs.result()), rel=2e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("binary_accuracy", {"threshold": 0.2}),
+        ("categorical_accuracy", {}),
+        ("sparse_categorical_accuracy", {}),
+        ("top_k_categorical_accuracy", {"k": 2}),
+        ("sparse_top_k_categorical_accuracy", {"k": 2}),
+    ],
+)
+def test_functions(name, arguments, rng):
+    (y, p), *_ = _batches(rng)
+    targets = y.argmax(1) if name.startswith("sparse") else y
+    expected = keras.ops.convert_to_numpy(getattr(keras.metrics, name)(targets, p, **arguments))
+    if name == "binary_accuracy":  # Keras documents one figure a sample, and gives one a value
+        expected = expected.mean(-1)
+    assert 0 < expected.mean() < 1
+    np.testing.assert_allclose(getattr(metrics, name)(targets, p, **arguments), expected, rtol=1e-6)
+
+
 def _model():
     ours.set_random_seed(1)
     made = ours.Sequential([ours.Input((4,)), layers.Dense(5, "softmax")])
