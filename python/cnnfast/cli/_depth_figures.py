@@ -38,6 +38,7 @@ def error_figure(results: Sequence[Trained], title: str | None = None) -> Any:
             axes.plot(epochs, train, "-", label=f"{one.depth} layers, training", **style)
             axes.plot(epochs, test, "--", label=f"{one.depth} layers, test", **style)
         axes.set_yscale("log")
+        axes.yaxis.get_major_locator().set_params(subs=(1, 2, 5))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_formatter("")
         axes.set_title(kind, fontsize=11)
