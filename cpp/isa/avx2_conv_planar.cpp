@@ -6,6 +6,7 @@ namespace cnnfast::avx2 {
 
 void fill_conv_planar(ConvKernels& table) {
   table.planar = conv_planar;
+  table.planar_channels = kPlanarChannels;
   table.planar_scratch = planar_scratch;
 }
 

@@ -2,7 +2,7 @@
 // a vector over channels would stay mostly empty, so vectors run over the pixels of a row. Source
 // rows are turned into one plane per channel first, results turned back into NHWC at the end.
 //   AVX-512, 6 channels: 6 x 2 vectors x 2 rows = 24 accumulators + 4 of x + 1 weight of 32
-//   AVX2, 4 channels: 4 x 1 x 2 = 8 + 2 + 1 of 16
+//   AVX2, 6 channels: 6 x 1 x 2 = 12 + 2 + 1 of 16
 #pragma once
 
 #include "kernels/conv_copy.h"
@@ -13,7 +13,7 @@
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
-constexpr int kPlanarChannels = kLanes / 2;  // most destination channels
+constexpr int kPlanarChannels = kLanes == 8 ? 6 : kLanes / 2;  // most destination channels
 constexpr int kPlanarVectors = kRegisters == 32 ? 2 : 1;
 
 // Rows made at once by a tile of k channels.
@@ -207,14 +207,14 @@ void conv_planar(const ConvPass& p, const float* src, const float* w, const floa
       case 4:
         planar_rows_of<4>(p, t, rows);
         break;
-#endif
-#if defined(__AVX512F__)
       case 5:
         planar_rows_of<5>(p, t, rows);
         break;
       case 6:
         planar_rows_of<6>(p, t, rows);
         break;
+#endif
+#if defined(__AVX512F__)
       case 7:
         planar_rows_of<7>(p, t, rows);
         break;

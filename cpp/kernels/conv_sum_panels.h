@@ -134,17 +134,46 @@ void pack_source_panels(const ConvPass& p, const float* x, int64_t images, int64
   }
 }
 
-// One block of `left` or fewer channels of dy over `pixels` pixels, `step` floats apart, V vectors
-// each, zeros behind.
+// `blocks` blocks of two vectors over `pixels` pixels, `step` floats apart; a panel after another.
+CNNFAST_INLINE void pack_gradient_blocks(const float* dy, int64_t step, int64_t pixels,
+                                         int64_t blocks, float* to) {
+  for (int64_t i = 0; i < pixels; ++i, dy += step, to += kBlock) {
+    const float* ahead = dy + kPixelsAhead * step;
+    for (int64_t block = 0; block < blocks; ++block) {
+      CNNFAST_UNROLL
+      for (int v = 0; v < kBlock; v += 16) __builtin_prefetch(ahead + block * kBlock + v);
+      const float* from = dy + block * kBlock;
+      float* panel = to + block * pixels * kBlock;
+      store(panel, load(from));
+      store(panel + kLanes, load(from + kLanes));
+    }
+  }
+}
+
+// The last block's `left` channels, V vectors, zeros behind.
 template <int V>
-void pack_gradient_panel(const float* dy, int64_t step, int64_t pixels, int64_t left, float* to) {
+void pack_last_gradient_block(const float* dy, int64_t step, int64_t pixels, int64_t left,
+                              float* to) {
   const int last = static_cast<int>(smaller(kLanes, left - (V - 1) * kLanes));
   for (int64_t i = 0; i < pixels; ++i, dy += step, to += V * kLanes) {
-    __builtin_prefetch(dy + 8 * step);
     CNNFAST_UNROLL
     for (int v = 0; v < V; ++v)
       store(to + v * kLanes, v + 1 < V ? load(dy + v * kLanes) : load_lanes(dy + v * kLanes, last));
   }
+}
+
+// Panels of the blocks [begin, end) of one group of `channels` channels.
+void pack_gradient_panels(const float* dy, int64_t step, int64_t pixels, int64_t channels,
+                          int64_t begin, int64_t end, float* to) {
+  const int64_t whole = smaller(end, channels / kBlock);
+  for (int64_t block = begin; block < whole; block += kPanelsTogether / 2)
+    pack_gradient_blocks(dy + block * kBlock, step, pixels,
+                         smaller(kPanelsTogether / 2, whole - block), to + block * kBlock * pixels);
+  if (end <= whole) return;
+  const int64_t left = channels - whole * kBlock;
+  (left > kLanes ? pack_last_gradient_block<2>
+                 : pack_last_gradient_block<1>)(dy + whole * kBlock, step, pixels, left,
+                                                to + whole * kBlock * pixels);
 }
 
 }  // namespace

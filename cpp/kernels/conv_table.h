@@ -132,6 +132,7 @@ struct ConvKernels {
   // HWIO weights.
   void (*planar)(const ConvPass& pass, const float* src, const float* w, const float* bias,
                  float* dst, float* scratch, const ConvRegion& region) = nullptr;
+  int planar_channels = 0;  // at most
   std::int64_t (*planar_scratch)(const ConvPass& pass) = nullptr;
   void (*planar_backward_kernel)(const ConvPass& pass, const float* x, const float* dy, float* dw,
                                  float* db, float* scratch, const ConvSumRegion& region,

@@ -379,8 +379,8 @@ std::optional<std::string> depthwise_backward_input_declines(const Problem& prob
 std::optional<std::string> planar_declines(const Problem& problem, const Conv2dShape& s,
                                            std::int64_t channels, const DirectPlan& plan) {
   if (s.groups != 1) return concat("groups is ", s.groups, ", needs 1");
-  if (channels > problem.kernels.conv.lanes / 2)
-    return concat("makes ", channels, " channels, at most ", problem.kernels.conv.lanes / 2);
+  if (channels > problem.kernels.conv.planar_channels)
+    return concat("makes ", channels, " channels, at most ", problem.kernels.conv.planar_channels);
   for (const PlannedPass& each : plan.passes) {
     if (each.pass.col_step != 1) return "horizontal stride is not 1";
     const double bytes = 4.0 * static_cast<double>(each.pass.copy_rows(each.pass.block_rows)) *
@@ -395,7 +395,7 @@ std::optional<std::string> planar_discourages(const Problem& problem, std::int64
   const std::int64_t lanes = problem.kernels.conv.lanes;
   const double used = static_cast<double>(width) / static_cast<double>(std::max<std::int64_t>(
                                                        1, (width + lanes - 1) / lanes * lanes));
-  if (static_cast<double>(channels) / static_cast<double>(lanes) < 0.7 * used) return std::nullopt;
+  if (static_cast<double>(channels) / static_cast<double>(lanes) < 0.9 * used) return std::nullopt;
   return concat("rows of ", width, " pixels fill vectors no better than ", channels, " channels");
 }
 
