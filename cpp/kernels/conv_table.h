@@ -40,16 +40,22 @@ struct ConvRegion {
 };
 
 // A stride-1 convolution of r x r taps in tiles of m x m outputs, m + r - 1 = 6
-// (kernels/winograd.h). Tiles are numbered through rows, then images.
+// (kernels/winograd.h). With taps `row_tap_step` and `col_tap_step` apart, every so many-th row and
+// column make a grid of their own, on which the taps adjoin: a grid's tiles are numbered through
+// its rows, then grids, then images.
 struct WinogradPass {
-  int m = 4;                                     // 4 with r = 3, 2 with r = 5
+  int m = 4;  // 4 with r = 3, 2 with r = 5
+  std::int64_t row_tap_step = 1, col_tap_step = 1;
   std::int64_t src_h = 0, src_w = 0, src_c = 0;  // one source image
   std::int64_t row_first = 0, col_first = 0;     // source place of output (0, 0)'s first tap
   std::int64_t dst_h = 0, dst_w = 0, dst_c = 0;
-  std::int64_t tile_rows = 0, tile_cols = 0;  // of one image
+  std::int64_t tile_rows = 0, tile_cols = 0;  // of the largest grid of an image
   std::int64_t block_tiles = 1;               // tiles taken at a time
   ActivationKind activation = ActivationKind::linear;
   float alpha = 0.2f;
+
+  std::int64_t grids() const { return row_tap_step * col_tap_step; }
+  std::int64_t image_tiles() const { return grids() * tile_rows * tile_cols; }
 };
 
 // What one call of backward_kernel sums over (images, destination rows) and which of its units:

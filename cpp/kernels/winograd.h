@@ -141,13 +141,54 @@ CNNFAST_INLINE void input_channels(const WinogradPass& p, At at, float* to, int6
                  static_cast<int>(p.src_c - c), to + c, plane);
 }
 
-// All channels of one tile whose first source place is (row, col) -> V. `zeros`: src_c of them, for
-// what lies outside the source.
-void transform_tile(const WinogradPass& p, const float* image, int64_t row, int64_t col, float* to,
+// Tiles counted through columns, rows, grids without a division each.
+struct TilePlace {
+  int64_t grid, row, col;  // grid: of all images; row and col in tiles
+  void next(const WinogradPass& p) __attribute__((always_inline)) {
+    if (++col < p.tile_cols) return;
+    col = 0;
+    if (++row < p.tile_rows) return;
+    row = 0;
+    ++grid;
+  }
+};
+CNNFAST_INLINE TilePlace tile_place(const WinogradPass& p, int64_t tile) {
+  const int64_t per_grid = p.tile_rows * p.tile_cols;
+  const int64_t in_grid = tile % per_grid;
+  return {tile / per_grid, in_grid / p.tile_cols, in_grid % p.tile_cols};
+}
+
+// The outputs of a tile: the first one's place, and how many the destination has of them.
+struct TileOutputs {
+  int64_t image, row, col;
+  int rows, cols;
+};
+CNNFAST_INLINE int64_t places_from(int64_t first, int64_t step, int64_t end) {
+  return first >= end ? 0 : (end - first + step - 1) / step;
+}
+CNNFAST_INLINE TileOutputs tile_outputs(const WinogradPass& p, const TilePlace& at) {
+  TileOutputs o{at.grid, at.row * p.m, at.col * p.m, 0, 0};
+  if (p.grids() > 1) {
+    const int64_t grid = at.grid % p.grids();
+    o.image = at.grid / p.grids();
+    o.row = o.row * p.row_tap_step + grid / p.col_tap_step;
+    o.col = o.col * p.col_tap_step + grid % p.col_tap_step;
+  }
+  o.rows = static_cast<int>(smaller(p.m, places_from(o.row, p.row_tap_step, p.dst_h)));
+  o.cols = static_cast<int>(smaller(p.m, places_from(o.col, p.col_tap_step, p.dst_w)));
+  return o;
+}
+
+// All channels of the source of one tile -> V. `zeros`: src_c of them, for what lies outside the
+// source.
+void transform_tile(const WinogradPass& p, const float* src, const TileOutputs& tile, float* to,
                     int64_t plane, const float* zeros) {
-  const float* x = image + (row * p.src_w + col) * p.src_c;
-  const int64_t row_floats = p.src_w * p.src_c, pixel = p.src_c;
-  if (row >= 0 && col >= 0 && row + kPoints <= p.src_h && col + kPoints <= p.src_w) {
+  const int64_t row = tile.row + p.row_first, col = tile.col + p.col_first;
+  const int64_t row_floats = p.row_tap_step * p.src_w * p.src_c, pixel = p.col_tap_step * p.src_c;
+  const float* x = src + ((tile.image * p.src_h + row) * p.src_w + col) * p.src_c;
+  const int64_t last_row = row + (kPoints - 1) * p.row_tap_step;
+  const int64_t last_col = col + (kPoints - 1) * p.col_tap_step;
+  if (row >= 0 && col >= 0 && last_row < p.src_h && last_col < p.src_w) {
     input_channels(
         p,
         [=](int i, int j) __attribute__((always_inline)) { return x + i * row_floats + j * pixel; },
@@ -157,7 +198,8 @@ void transform_tile(const WinogradPass& p, const float* image, int64_t row, int6
   const float* pixels[kTileValues];
   for (int i = 0; i < kPoints; ++i)
     for (int j = 0; j < kPoints; ++j) {
-      const bool inside = row + i >= 0 && row + i < p.src_h && col + j >= 0 && col + j < p.src_w;
+      const int64_t r = row + i * p.row_tap_step, c = col + j * p.col_tap_step;
+      const bool inside = r >= 0 && r < p.src_h && c >= 0 && c < p.src_w;
       pixels[i * kPoints + j] = inside ? x + i * row_floats + j * pixel : zeros;
     }
   input_channels(
@@ -194,41 +236,23 @@ CNNFAST_INLINE void output_points(const float* from, int64_t plane, vf bias, Act
   }
 }
 
-// Tiles counted through columns, rows, images without a division each.
-struct TilePlace {
-  int64_t image, row, col;  // in tiles
-  void next(const WinogradPass& p) __attribute__((always_inline)) {
-    if (++col < p.tile_cols) return;
-    col = 0;
-    if (++row < p.tile_rows) return;
-    row = 0;
-    ++image;
-  }
-};
-CNNFAST_INLINE TilePlace tile_place(const WinogradPass& p, int64_t tile) {
-  const int64_t per_image = p.tile_rows * p.tile_cols;
-  const int64_t in_image = tile % per_image;
-  return {tile / per_image, in_image / p.tile_cols, in_image % p.tile_cols};
-}
-
 // M of one channel block -> destination.
 template <int M, class Activate>
 void transform_back(const WinogradPass& p, const float* products, const float* bias, float* dst,
                     int64_t tile_begin, int64_t tiles, int64_t k, int vectors, int last,
                     Activate activate) {
   const int64_t plane = m_plane(p), step = vectors * kLanes;
-  const int64_t row = p.dst_w * p.dst_c, pixel = p.dst_c;
+  const int64_t row = p.row_tap_step * p.dst_w * p.dst_c, pixel = p.col_tap_step * p.dst_c;
   TilePlace at = tile_place(p, tile_begin);
   vf b[2] = {vf{}, vf{}};
   for (int v = 0; bias && v < vectors; ++v)
     b[v] = load_lanes(bias + k + v * kLanes, v == vectors - 1 ? last : kLanes);
   for (int64_t i = 0; i < tiles; ++i, at.next(p)) {
-    const int rows = static_cast<int>(smaller(M, p.dst_h - at.row * M));
-    const int cols = static_cast<int>(smaller(M, p.dst_w - at.col * M));
-    float* y = dst + ((at.image * p.dst_h + at.row * M) * p.dst_w + at.col * M) * p.dst_c + k;
+    const TileOutputs o = tile_outputs(p, at);
+    float* y = dst + ((o.image * p.dst_h + o.row) * p.dst_w + o.col) * p.dst_c + k;
     for (int v = 0; v < vectors; ++v)
       output_points<M>(products + i * step + v * kLanes, plane, b[v], activate, y + v * kLanes, row,
-                       pixel, rows, cols, v == vectors - 1 ? last : kLanes);
+                       pixel, o.rows, o.cols, v == vectors - 1 ? last : kLanes);
   }
 }
 
@@ -270,8 +294,7 @@ void winograd(const WinogradPass& p, const float* src, const float* weights, con
   for (int64_t begin = tile_begin; begin < tile_end; begin += p.block_tiles) {
     const int64_t tiles = smaller(p.block_tiles, tile_end - begin);
     for (int64_t i = 0; i < tiles; ++i, at.next(p))
-      transform_tile(p, src + at.image * p.src_h * p.src_w * p.src_c, at.row * p.m + p.row_first,
-                     at.col * p.m + p.col_first, points + i * channels, plane, zeros);
+      transform_tile(p, src, tile_outputs(p, at), points + i * channels, plane, zeros);
     const int64_t pieces = (tiles + kTilePixels - 1) / kTilePixels;
     const int64_t each = tiles / pieces, more = tiles % pieces;
     for (int64_t block = block_begin; block < block_end; ++block) {

@@ -48,12 +48,11 @@ CNNFAST_INLINE vf gradient_points(const float* dy, int64_t row, int64_t col, int
 }
 
 template <int M>
-void transform_gradient_tile(const WinogradPass& p, const float* dy, const TilePlace& at,
+void transform_gradient_tile(const WinogradPass& p, const float* dy, const TileOutputs& o,
                              int64_t k_begin, int64_t k_end, float* to, int64_t plane, float* db) {
-  const int rows = static_cast<int>(smaller(M, p.dst_h - at.row * M));
-  const int cols = static_cast<int>(smaller(M, p.dst_w - at.col * M));
-  const float* from = dy + ((at.image * p.dst_h + at.row * M) * p.dst_w + at.col * M) * p.dst_c;
-  const int64_t row = p.dst_w * p.dst_c, col = p.dst_c;
+  const int rows = o.rows, cols = o.cols;
+  const float* from = dy + ((o.image * p.dst_h + o.row) * p.dst_w + o.col) * p.dst_c;
+  const int64_t row = p.row_tap_step * p.dst_w * p.dst_c, col = p.col_tap_step * p.dst_c;
   for (int64_t k = k_begin; k < k_end; k += kLanes) {
     const int lanes = static_cast<int>(smaller(kLanes, k_end - k));
     const bool whole = rows == M && cols == M && lanes == kLanes;
@@ -81,10 +80,10 @@ void winograd_sums(const WinogradPass& p, const float* x, const float* dy, float
   for (int64_t begin = tile_begin; begin < tile_end || first; begin += p.block_tiles) {
     const int64_t tiles = larger(0, smaller(p.block_tiles, tile_end - begin));
     for (int64_t i = 0; i < tiles; ++i, at.next(p)) {
-      transform_tile(p, x + at.image * p.src_h * p.src_w * p.src_c, at.row * p.m + p.row_first,
-                     at.col * p.m + p.col_first, points + i * channels, plane, zeros);
+      const TileOutputs o = tile_outputs(p, at);
+      transform_tile(p, x, o, points + i * channels, plane, zeros);
       (p.m == 4 ? transform_gradient_tile<4>
-                : transform_gradient_tile<2>)(p, dy, at, k_begin, k_end,
+                : transform_gradient_tile<2>)(p, dy, o, k_begin, k_end,
                                               gradients + i * out_channels, gradient_plane, db);
     }
     // Points outermost: a point's V and D stay in cache for all pairs of channel blocks.

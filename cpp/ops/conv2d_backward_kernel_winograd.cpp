@@ -61,7 +61,7 @@ void build(const Problem& problem, StepBuilder& steps) {
   const WinogradPlan plan = plan_sums(s, kernels);
   const WinogradPass pass = plan.pass;
   const std::int64_t blocks = plan.blocks, images = s.n;
-  const std::int64_t per_image = pass.tile_rows * pass.tile_cols;
+  const std::int64_t per_image = pass.image_tiles();
   const std::int64_t floats = kernels.winograd_weights(s.c, s.k, false);
 
   const bool tiny = s.flops() < kSingleThreadFlops;

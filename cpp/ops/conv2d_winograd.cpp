@@ -14,6 +14,11 @@ namespace {
 
 std::int64_t round_up(std::int64_t value, std::int64_t to) { return (value + to - 1) / to * to; }
 
+// Tiles of m along an axis, of the places that are `step` apart.
+std::int64_t tiles_of(std::int64_t places, std::int64_t step, int m) {
+  return ((places + step - 1) / step + m - 1) / m;
+}
+
 }  // namespace
 
 WinogradPlan plan_winograd(const Conv2dShape& s, const ConvKernels& kernels, bool flipped) {
@@ -27,11 +32,13 @@ WinogradPlan plan_winograd(const Conv2dShape& s, const ConvKernels& kernels, boo
   p.dst_h = flipped ? h.input : h.output;
   p.dst_w = flipped ? w.input : w.output;
   p.dst_c = flipped ? s.c : s.k;
-  p.row_first = flipped ? h.before - (h.window - 1) : -h.before;
-  p.col_first = flipped ? w.before - (w.window - 1) : -w.before;
-  p.tile_rows = (p.dst_h + p.m - 1) / p.m;
-  p.tile_cols = (p.dst_w + p.m - 1) / p.m;
-  plan.tiles = s.n * p.tile_rows * p.tile_cols;
+  p.row_tap_step = h.dilation;
+  p.col_tap_step = w.dilation;
+  p.row_first = flipped ? h.before - (h.window - 1) * h.dilation : -h.before;
+  p.col_first = flipped ? w.before - (w.window - 1) * w.dilation : -w.before;
+  p.tile_rows = tiles_of(p.dst_h, p.row_tap_step, p.m);
+  p.tile_cols = tiles_of(p.dst_w, p.col_tap_step, p.m);
+  plan.tiles = s.n * p.image_tiles();
   plan.blocks = (p.dst_c + kernels.block - 1) / kernels.block;
   // The transformed weights are read once per block of tiles. Where they stay in L2 or near it a
   // register tile's worth of tiles is best, V and M then never leave L1 and L2; streaming them from
@@ -55,8 +62,10 @@ std::optional<std::string> winograd_declines(const Problem& problem, const Conv2
     return concat("kernel is ", h.window, "x", w.window, ", needs 3x3 or 5x5");
   if (h.stride != 1 || w.stride != 1)
     return concat("stride is (", h.stride, ", ", w.stride, "), needs (1, 1)");
-  if (h.dilation != 1 || w.dilation != 1)
-    return concat("dilation is (", h.dilation, ", ", w.dilation, "), needs (1, 1)");
+  const std::int64_t made_h = flipped ? h.input : h.output, made_w = flipped ? w.input : w.output;
+  if (h.dilation > std::max<std::int64_t>(1, made_h) ||
+      w.dilation > std::max<std::int64_t>(1, made_w))
+    return concat("dilation is (", h.dilation, ", ", w.dilation, "), larger than the map it makes");
   if (s.groups != 1) return concat("groups is ", s.groups, ", needs 1");
   const ConvKernels& kernels = problem.kernels.conv;
   const WinogradPlan plan = plan_winograd(s, kernels, flipped);
@@ -129,7 +138,7 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
                   });
 
   StepSpec spec{m == 4 ? "winograd 4x4, 3x3" : "winograd 2x2, 5x5", Split::free};
-  const std::int64_t per_image = plan.pass.tile_rows * plan.pass.tile_cols;
+  const std::int64_t per_image = plan.pass.image_tiles();
   bool share_blocks = false;
   if (s.flops() < kSingleThreadFlops) {
     spec.split = Split::single;

@@ -57,6 +57,23 @@ const std::vector<ConvCase>& cases() {
       {3, 5, 9, 256, 40, 1, 1, 1, 1, "valid", {}, 1, 1, 1, "relu"},
       {2, 6, 5, 256, 20, 3, 3, 1, 1, "same"},
       {3, 1, 40, 16, 16, 1, 5, 1, 2, "same"},
+      // Dilated grids of unequal sizes, one axis alone, pads that are no multiple of the dilation.
+      {2, 13, 10, 17, 40, 3, 3, 1, 1, "same", {}, 4, 3, 1, "relu"},
+      {1, 19, 11, 33, 20, 5, 5, 1, 1, "same", {}, 3, 2},
+      {2, 11, 12, 24, 33, 3, 3, 1, 1, "explicit", {1, 4, 0, 3}, 2, 1, 1, "tanh"},
+      {1, 9, 9, 16, 18, 3, 3, 1, 1, "explicit", {5, 5, 5, 5}, 6, 9},
+      // Channels in panels: strided, dilated, in groups, one tap, a block in part.
+      {2, 9, 8, 40, 50, 3, 3, 2, 2, "same"},
+      {1, 11, 10, 26, 70, 3, 2, 1, 1, "same", {}, 2, 1},
+      {2, 8, 7, 72, 40, 3, 3, 1, 1, "same", {}, 1, 1, 2, "relu"},
+      {2, 9, 10, 40, 37, 1, 1, 2, 3, "explicit", {1, 1, 1, 0}},
+      {3, 9, 9, 130, 97, 1, 1, 3, 1, "valid", {}, 1, 1, 1, "linear", false},
+      // Depthwise tiles of every width.
+      {1, 12, 23, 24, 24, 3, 3, 1, 1, "same", {}, 1, 1, 24, "leaky_relu"},
+      {2, 11, 21, 43, 43, 5, 5, 2, 2, "same", {}, 1, 1, 43},
+      {1, 9, 26, 16, 16, 5, 5, 1, 1, "valid", {}, 1, 1, 16, "relu"},
+      {1, 8, 19, 9, 9, 2, 2, 1, 1, "same", {}, 1, 1, 9},
+      {1, 16, 15, 40, 40, 3, 3, 2, 2, "explicit", {1, 0, 1, 1}, 1, 1, 40},
   };
   return list;
 }
