@@ -25,7 +25,7 @@ NAMES = ("winograd", "planar", "depthwise", "direct")
 def plan(size: Convolution, direction: str) -> tuple[Any, list[Any]]:
     """A plan of one pass, as the environment wants it, and its arrays."""
     x, kernel, dy = size.operands()
-    how = {"strides": size.stride, "padding": size.pad}
+    how = size.options
     trace = _trace.Trace()
 
     def tensors(*arrays: Any) -> list[Any]:

@@ -1,6 +1,6 @@
 """Networks and convolutions against the peers that are installed.
 
-    python -m benchmarks.compare [networks|convolutions] [--threads 2] [--blocks 5] [--seconds 1]
+    python -m benchmarks.compare [networks|convolutions|variants] [--threads 2] [--blocks 5] [--seconds 1]
         [--only TEXT] [--out docs/performance.md]
 
 Each side runs in a process of its own. First all sides compute ten training steps (or
@@ -18,7 +18,7 @@ import shlex
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.convolutions import CONVOLUTIONS
+from benchmarks.convolutions import CONVOLUTIONS, VARIANTS, Convolution
 from benchmarks.processes import Process, installed, start, take_turns
 from benchmarks.report import OURS
 from benchmarks.sides import SIDES
@@ -40,7 +40,8 @@ WORK = [
 RTOL, RTOL_LATER, ATOL = 1e-3, 3e-2, 2e-4
 # Relative L2 of a convolution: two float32 sums of up to 9 x 512 products, Winograd among them.
 CONVOLUTION_ERROR = 1e-5
-CONVOLUTION_PEER = "torch NHWC"
+# Convolutions: the layout that both sides have; their variants: the better one, as "torch".
+CONVOLUTION_PEER, TORCH = "torch NHWC", "torch"
 
 
 def check_equal(ours: list[float], theirs: list[float], what: str, growing: bool) -> None:
@@ -111,11 +112,31 @@ def compare_networks(
 def compare_convolutions(
     sides: list[str], arguments: argparse.Namespace, versions: dict[str, str]
 ) -> list[str]:
+    return _compare_sizes(CONVOLUTIONS, 0, [CONVOLUTION_PEER], sides, arguments, versions)
+
+
+def compare_variants(
+    sides: list[str], arguments: argparse.Namespace, versions: dict[str, str]
+) -> list[str]:
+    peers = [s for s in sides if s.startswith(TORCH)]
+    return _compare_sizes(VARIANTS, len(CONVOLUTIONS), peers, sides, arguments, versions)
+
+
+def _compare_sizes(
+    sizes: list[Convolution],
+    first: int,
+    peers: list[str],
+    sides: list[str],
+    arguments: argparse.Namespace,
+    versions: dict[str, str],
+) -> list[str]:
+    """`first`: the worker's number of the first size."""
     rows = []
-    names = [s for s in (OURS, CONVOLUTION_PEER) if s in sides]
+    peer = peers[0] if len(peers) == 1 else TORCH
+    names = [s for s in (OURS, *peers) if s in sides]
     processes = [start(side, arguments.threads, "convolutions") for side in names]
     try:
-        for index, size in enumerate(CONVOLUTIONS):
+        for index, size in enumerate(sizes, first):
             if arguments.only and arguments.only not in str(size):
                 continue
             for direction in size.directions:
@@ -126,10 +147,12 @@ def compare_convolutions(
                     check_close(answers[0]["values"], answer["values"], what)
                 take_turns(processes, arguments.blocks, arguments.seconds)
                 milliseconds = {p.name: p.milliseconds for p in processes}
+                if peer == TORCH and len(processes) > 1:
+                    milliseconds[TORCH] = min(p.milliseconds for p in processes[1:])
                 row = report.ConvolutionRow(size, direction, milliseconds, processes[0].spread)
                 rows.append(row)
                 values = ", ".join(f"{name} {ms:.3g}" for name, ms in milliseconds.items())
-                ratio = row.ratio(CONVOLUTION_PEER)
+                ratio = row.ratio(peer)
                 print(
                     f"{size} {direction}: {values} ms" + (f"; {ratio:.2f}" if ratio else ""),
                     flush=True,
@@ -137,12 +160,12 @@ def compare_convolutions(
     finally:
         for process in processes:
             process.close()
-    return report.convolution_tables(rows, CONVOLUTION_PEER) if rows else []
+    return report.convolution_tables(rows, peer) if rows else []
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare")
-    parser.add_argument("what", nargs="*", help="networks, convolutions; default: both")
+    parser.add_argument("what", nargs="*", help="networks, convolutions, variants; default: all")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--blocks", type=int, default=5, help="turns of each side")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a block")
@@ -157,7 +180,11 @@ def main() -> None:
     if absent:
         print(f"not installed, left out: {', '.join(absent)}")
     done = False
-    for what, compare in (("networks", compare_networks), ("convolutions", compare_convolutions)):
+    for what, compare in (
+        ("networks", compare_networks),
+        ("convolutions", compare_convolutions),
+        ("variants", compare_variants),
+    ):
         if arguments.what and what not in arguments.what:
             continue
         versions: dict[str, str] = {}

@@ -1,5 +1,6 @@
 """The convolutions that are compared layer by layer: those of LeNet-5, the MNIST CNN, AlexNet,
-VGG-16, ResNet-18 and ResNet-50 at their usual batch sizes."""
+VGG-16, ResNet-18 and ResNet-50 at their usual batch sizes, and the variants: depthwise, grouped,
+dilated, and the strided ones whose gradient of the input is a transposed convolution."""
 
 from __future__ import annotations
 
@@ -19,10 +20,13 @@ class Convolution:
     taps: int
     stride: int
     pad: int
+    dilation: int = 1
+    groups: int = 1
 
     @property
     def out(self) -> int:
-        return (self.size + 2 * self.pad - self.taps) // self.stride + 1
+        reach = self.dilation * (self.taps - 1) + 1
+        return (self.size + 2 * self.pad - reach) // self.stride + 1
 
     @property
     def x(self) -> tuple[int, int, int, int]:
@@ -30,7 +34,7 @@ class Convolution:
 
     @property
     def kernel(self) -> tuple[int, int, int, int]:
-        return self.taps, self.taps, self.c, self.k
+        return self.taps, self.taps, self.c // self.groups, self.k
 
     @property
     def y(self) -> tuple[int, int, int, int]:
@@ -38,7 +42,17 @@ class Convolution:
 
     @property
     def flops(self) -> float:
-        return 2.0 * self.n * self.out**2 * self.k * self.c * self.taps**2
+        return 2.0 * self.n * self.out**2 * self.k * (self.c // self.groups) * self.taps**2
+
+    @property
+    def options(self) -> dict[str, int]:
+        """How ``cnnfast.ops`` is told."""
+        return {
+            "strides": self.stride,
+            "padding": self.pad,
+            "dilation_rate": self.dilation,
+            "groups": self.groups,
+        }
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -47,9 +61,14 @@ class Convolution:
 
     def __str__(self) -> str:
         step = f"/{self.stride}" if self.stride > 1 else ""
-        return (
+        name = (
             f"{self.n}x{self.size}x{self.size}x{self.c}, {self.taps}x{self.taps}{step} to {self.k}"
         )
+        if self.dilation > 1:
+            name += f", dilation {self.dilation}"
+        if self.groups > 1:
+            name += ", depthwise" if self.groups == self.c else f", {self.groups} groups"
+        return name
 
     def operands(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x as a ReLU leaves it, kernel, dy."""
@@ -84,5 +103,22 @@ CONVOLUTIONS = [
         (16, 256, 56, 64, 1, 1, 0),
         (16, 1024, 14, 256, 1, 1, 0),
         (16, 256, 56, 512, 1, 2, 0),
+    )
+]
+
+VARIANTS = [
+    Convolution(*sizes)
+    for sizes in (
+        (8, 128, 56, 128, 3, 1, 1, 1, 128),
+        (8, 128, 56, 128, 5, 1, 2, 1, 128),
+        (8, 256, 28, 256, 3, 2, 1, 1, 256),
+        (8, 512, 14, 512, 3, 1, 1, 1, 512),
+        (8, 128, 28, 256, 3, 1, 1, 1, 128),
+        (8, 128, 28, 128, 3, 1, 1, 1, 4),
+        (8, 64, 28, 64, 3, 1, 2, 2, 1),
+        (8, 64, 28, 64, 3, 1, 4, 4, 1),
+        (8, 64, 56, 128, 4, 2, 1, 1, 1),
+        (8, 64, 56, 128, 2, 2, 0, 1, 1),
+        (8, 64, 57, 128, 3, 2, 1, 1, 1),
     )
 ]

@@ -34,7 +34,7 @@ def _floats(*shape: int) -> np.ndarray:
 
 def convolutions() -> Iterator[Case]:
     for size in CONVOLUTIONS:
-        how = {"strides": size.stride, "padding": size.pad}
+        how = size.options
         x, kernel, dy = size.operands()
         yield f"conv2d {size}", lambda x, w, how=how: ops.conv2d(x, w, **how), [x, kernel]
         if size.c > 3:

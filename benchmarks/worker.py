@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import networks
-from benchmarks.convolutions import CONVOLUTIONS
+from benchmarks.convolutions import CONVOLUTIONS, VARIANTS
 from benchmarks.sides import SIDES
 
 STEPS = 10  # that are verified
@@ -104,7 +104,7 @@ class ConvolutionWorker:
 
     def prepare(self, index: int, direction: str) -> dict[str, Any]:
         """Sets one up; answers with values of its result at the same random places for all."""
-        size = CONVOLUTIONS[index]
+        size = [*CONVOLUTIONS, *VARIANTS][index]
         self.call, to_array = self.side.convolution(size, direction, self.threads, self.variant)
         result = to_array(self.call()).ravel()
         places = np.random.default_rng(1).integers(0, result.size, SAMPLES)

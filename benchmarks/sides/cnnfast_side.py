@@ -67,7 +67,7 @@ def convolution(size, direction, threads, variant):
     cnnfast.runtime.set_num_threads(threads)
     ops = cnnfast.ops
     x, kernel, dy = size.operands()
-    how = {"strides": size.stride, "padding": size.pad}
+    how = size.options
     calls = {
         "forward": lambda: ops.conv2d(x, kernel, **how),
         "backward input": lambda: ops.conv2d_backward_input(dy, kernel, size.x, **how),

@@ -112,11 +112,11 @@ def convolution(size, direction, threads, variant):
     w = torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
     if variant == "channels_last":
         w = w.to(memory_format=torch.channels_last)
-    stride, pad = (size.stride,) * 2, (size.pad,) * 2
+    stride, pad, dilation = (size.stride,) * 2, (size.pad,) * 2, (size.dilation,) * 2
 
     def backward(mask):
         return torch.ops.aten.convolution_backward(
-            dy, x, w, None, stride, pad, (1, 1), False, (0, 0), 1, mask
+            dy, x, w, None, stride, pad, dilation, False, (0, 0), size.groups, mask
         )
 
     def guarded(f):
@@ -128,8 +128,9 @@ def convolution(size, direction, threads, variant):
 
     to_nhwc = lambda y: y.permute(0, 2, 3, 1).contiguous().numpy()  # noqa: E731
     to_hwio = lambda w: w.permute(2, 3, 1, 0).contiguous().numpy()  # noqa: E731
+    forward = lambda: nn.functional.conv2d(x, w, None, stride, pad, dilation, size.groups)  # noqa: E731
     calls = {
-        "forward": (lambda: nn.functional.conv2d(x, w, None, stride, pad), to_nhwc),
+        "forward": (forward, to_nhwc),
         "backward input": (lambda: backward([True, False, False])[0], to_nhwc),
         "backward kernel": (lambda: backward([False, True, False])[1], to_hwio),
     }
