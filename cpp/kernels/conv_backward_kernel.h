@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/conv_copy.h"
+#include "kernels/conv_next_walk.h"
 #include "kernels/conv_sum_panels.h"
 #include "kernels/conv_sum_tile.h"
 #include "kernels/conv_table.h"
@@ -95,38 +96,6 @@ CNNFAST_INLINE SumUnit sum_unit(const SumLayout& l, int64_t blocks, int64_t unit
   return {block / blocks, block % blocks, tile / (l.base_groups * l.segments),
           tile / l.segments % l.base_groups * l.bases, tile % l.segments};
 }
-
-// What the next walk most likely reads, the rows or images behind this one's: asked for while this
-// walk sums, which itself reads panels only. Where there is nothing, nothing is fetched.
-class NextWalk {
- public:
-  NextWalk(const ConvPass& p, const float* x, const float* dy, const ConvSumRegion& region) {
-    const int64_t images = region.image_end - region.image_begin;
-    const int64_t rows = region.row_end - region.row_begin;
-    const int64_t x_row = p.src_w * p.src_c * static_cast<int64_t>(sizeof(float));
-    const int64_t dy_row = p.dst_row * static_cast<int64_t>(sizeof(float));
-    const bool all_rows = rows == p.dst_h;
-    at_[0] = reinterpret_cast<uintptr_t>(x) +
-             static_cast<uintptr_t>(
-                 x_row * (all_rows ? region.image_end * p.src_h
-                                   : region.image_begin * p.src_h + region.row_end * p.row_step));
-    lines_[0] = images * x_row * (all_rows ? p.src_h : rows * p.row_step) / 64;
-    at_[1] = reinterpret_cast<uintptr_t>(dy) +
-             static_cast<uintptr_t>(dy_row * (region.image_begin * p.dst_h + images * rows +
-                                              (all_rows ? 0 : region.row_begin)));
-    lines_[1] = images * rows * dy_row / 64;
-  }
-  void prefetch(int64_t share, int64_t of) const {
-    for (int i = 0; i < 2; ++i)
-      for (int64_t line = lines_[i] * share / of; line < lines_[i] * (share + 1) / of; ++line)
-        __builtin_prefetch(
-            reinterpret_cast<const void*>(at_[i] + static_cast<uintptr_t>(line) * 64), 0, 2);
-  }
-
- private:
-  uintptr_t at_[2];
-  int64_t lines_[2];
-};
 
 void conv_backward_kernel(const ConvPass& p, const float* x, const float* dy, float* dw, float* db,
                           float* scratch, const ConvSumRegion& region, bool first) {

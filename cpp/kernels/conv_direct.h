@@ -54,8 +54,8 @@ struct Ahead {
   }
 };
 
-void run_blocks(TileFunction tile, Tile& t, const ChannelBlocks& blocks,
-                               const float* x, float* y, const Ahead& ahead) {
+void run_blocks(TileFunction tile, Tile& t, const ChannelBlocks& blocks, const float* x, float* y,
+                const Ahead& ahead) {
   for (int i = 0; i < blocks.count; ++i) {
     const ChannelBlock& b = blocks.at[i];
     if (ahead.x) ahead.prefetch(t.length, i, blocks.count);

@@ -133,6 +133,8 @@ struct ConvKernels {
   void (*depthwise_backward_kernel)(const ConvPass& pass, const float* x, const float* dy,
                                     float* dw, float* db, float* scratch,
                                     const ConvSumRegion& region, bool first) = nullptr;
+  std::int64_t (*depthwise_backward_kernel_scratch)(const ConvPass& pass, std::int64_t images,
+                                                    std::int64_t rows) = nullptr;
 
   // Few destination channels: vectors over the pixels of a row instead. As direct with the user's
   // HWIO weights.

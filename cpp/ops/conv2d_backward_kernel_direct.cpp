@@ -11,6 +11,7 @@ namespace cnnfast {
 namespace {
 
 constexpr std::int64_t kBlockBytes = 256 << 10;  // x and dy rows of one walk
+constexpr std::int64_t kMostPanels = 16 << 20;   // floats of one destination row's sources
 constexpr std::int64_t kLeastPixels = 256;  // of a walk: a tile is loaded and stored once for them
 
 void choose_blocks(SumWork& work, bool split_rows) {
@@ -37,9 +38,8 @@ std::int64_t scratch_floats(const SumWork& work, const Kernels& kernels) {
 }
 
 std::int64_t depthwise_scratch_floats(const SumWork& work, const Kernels& kernels) {
-  ConvPass repeated = work.pass;
-  repeated.src_c *= repeated.group_k;
-  return kernels.conv.backward_kernel_scratch(repeated, work.block_images, work.block_rows);
+  return kernels.conv.depthwise_backward_kernel_scratch(work.pass, work.block_images,
+                                                        work.block_rows);
 }
 
 void build_with(const Problem& problem, StepBuilder& steps, bool depthwise) {
@@ -48,8 +48,6 @@ void build_with(const Problem& problem, StepBuilder& steps, bool depthwise) {
   const auto work = make_sum_work(problem, steps, s);
   work->kernel = depthwise ? kernels.depthwise_backward_kernel : kernels.backward_kernel;
   work->units = depthwise ? 1 : kernels.backward_kernel_units(work->pass);
-  if (depthwise && s.group_k() > 1)  // x's channels are repeated, in a copy
-    work->pass.copy = work->pass.dst_w > 0 && work->pass.dst_h > 0;
   add_sum_steps(problem, steps, s, work, depthwise ? "depthwise" : "direct", choose_blocks,
                 depthwise ? depthwise_scratch_floats : scratch_floats);
 }
@@ -67,7 +65,11 @@ std::optional<std::string> declines(const Problem& problem) {
 std::optional<std::string> depthwise_declines(const Problem& problem) {
   if (!conv2d_backward_kernel_shape(problem).is_depthwise())
     return "needs one channel in per group, and several groups";
-  return declines(problem);
+  if (auto reason = declines(problem)) return reason;
+  const ConvPass pass = forward_pass(conv2d_backward_kernel_shape(problem));
+  if (problem.kernels.conv.depthwise_backward_kernel_scratch(pass, 1, 1) > kMostPanels)
+    return "rows of the source need more than 64 MiB a thread";
+  return std::nullopt;
 }
 std::optional<std::string> depthwise_discourages(const Problem& problem) {
   const std::int64_t made = conv2d_backward_kernel_shape(problem).group_k();
