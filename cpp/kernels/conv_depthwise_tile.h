@@ -30,40 +30,25 @@ CNNFAST_INLINE vf depthwise_activated(const DepthwiseTile& t, vf value) {
   return value;
 }
 
-template <int N, int V>
-CNNFAST_INLINE void prefetch_next_row(const DepthwiseTile& t, int64_t pixel) {
-  const float* x = t.x + t.ahead;
-  for (int64_t row = 0; row < t.fresh; ++row, x += t.tap_row) CNNFAST_UNROLL
-  for (int i = 0; i < N; ++i) CNNFAST_UNROLL
-  for (int v = 0; v < V * kLanes; v += 16) __builtin_prefetch(x + i * pixel + v);
+// Vector v of V at p. kWhole: the last one has all its lanes.
+template <int V, bool kWhole>
+CNNFAST_INLINE vf load_channels(const DepthwiseTile& t, const float* p, int v) {
+  p += v * kLanes;
+  return kWhole || v < V - 1 ? load(p) : load_first(p, t.last);
 }
 
-// Any taps: Q pixels times V vectors of channels share the V weights of a tap, 6 x 2 accumulators +
-// 2 weights of 16 registers. kWhole: the last vector has all its lanes.
 template <int Q, int V, bool kWhole>
-void depthwise_tile(const DepthwiseTile& t) {
-  const auto get = [&](const float* p, int v) __attribute__((always_inline)) {
-    return kWhole || v < V - 1 ? load(p) : load_first(p, t.last);
-  };
-  prefetch_next_row<Q, V>(t, t.x_col);
-  vf acc[Q][V];
+CNNFAST_INLINE void start_pixels(const DepthwiseTile& t, vf (&acc)[Q][V]) {
   CNNFAST_UNROLL
   for (int v = 0; v < V; ++v) {
-    const vf bias = t.bias ? get(t.bias + v * kLanes, v) : vf{};
+    const vf bias = t.bias ? load_channels<V, kWhole>(t, t.bias, v) : vf{};
     CNNFAST_UNROLL
     for (int q = 0; q < Q; ++q) acc[q][v] = bias;
   }
-  for (int64_t r = 0; r < t.rows; ++r)
-    for (int64_t s = 0; s < t.cols; ++s) {
-      const float* x = t.x + r * t.tap_row + s * t.tap_col;
-      const float* w = t.w + r * t.w_row + s * t.w_col;
-      CNNFAST_UNROLL
-      for (int v = 0; v < V; ++v) {
-        const vf weight = get(w + v * kLanes, v);
-        CNNFAST_UNROLL
-        for (int q = 0; q < Q; ++q) acc[q][v] += weight * get(x + q * t.x_col + v * kLanes, v);
-      }
-    }
+}
+
+template <int Q, int V, bool kWhole>
+CNNFAST_INLINE void store_pixels(const DepthwiseTile& t, const vf (&acc)[Q][V]) {
   CNNFAST_UNROLL
   for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
   for (int v = 0; v < V; ++v) {
@@ -76,22 +61,47 @@ void depthwise_tile(const DepthwiseTile& t) {
   }
 }
 
+template <int N, int V>
+CNNFAST_INLINE void prefetch_next_row(const DepthwiseTile& t, int64_t pixel) {
+  const float* x = t.x + t.ahead;
+  for (int64_t row = 0; row < t.fresh; ++row, x += t.tap_row) CNNFAST_UNROLL
+  for (int i = 0; i < N; ++i) CNNFAST_UNROLL
+  for (int v = 0; v < V * kLanes; v += 16) __builtin_prefetch(x + i * pixel + v);
+}
+
+// Any taps: Q pixels times V vectors of channels share the V weights of a tap, 6 x 2 accumulators +
+// 2 weights of 16 registers.
+template <int Q, int V, bool kWhole>
+void depthwise_tile(const DepthwiseTile& t) {
+  const auto get = [&](const float* p, int v)
+                       __attribute__((always_inline)) { return load_channels<V, kWhole>(t, p, v); };
+  prefetch_next_row<Q, V>(t, t.x_col);
+  vf acc[Q][V];
+  start_pixels<Q, V, kWhole>(t, acc);
+  for (int64_t r = 0; r < t.rows; ++r)
+    for (int64_t s = 0; s < t.cols; ++s) {
+      const float* x = t.x + r * t.tap_row + s * t.tap_col;
+      const float* w = t.w + r * t.w_row + s * t.w_col;
+      CNNFAST_UNROLL
+      for (int v = 0; v < V; ++v) {
+        const vf weight = get(w, v);
+        CNNFAST_UNROLL
+        for (int q = 0; q < Q; ++q) acc[q][v] += weight * get(x + q * t.x_col, v);
+      }
+    }
+  store_pixels<Q, V, kWhole>(t, acc);
+}
+
 // S adjoining taps at a stride of kStep: a row of taps stays in registers, and every pixel is read
 // once for all the taps that meet it, (Q - 1) kStep + S loads for Q S products instead of as many.
 template <int Q, int S, int kStep, int V, bool kWhole>
 void depthwise_row_tile(const DepthwiseTile& t) {
-  const auto get = [&](const float* p, int v) __attribute__((always_inline)) {
-    return kWhole || v < V - 1 ? load(p + v * kLanes) : load_first(p + v * kLanes, t.last);
-  };
+  const auto get = [&](const float* p, int v)
+                       __attribute__((always_inline)) { return load_channels<V, kWhole>(t, p, v); };
   const int64_t pixel = t.tap_col;
   prefetch_next_row<Q * kStep, V>(t, pixel);
   vf acc[Q][V];
-  CNNFAST_UNROLL
-  for (int v = 0; v < V; ++v) {
-    const vf bias = t.bias ? get(t.bias, v) : vf{};
-    CNNFAST_UNROLL
-    for (int q = 0; q < Q; ++q) acc[q][v] = bias;
-  }
+  start_pixels<Q, V, kWhole>(t, acc);
   for (int64_t r = 0; r < t.rows; ++r) {
     const float* x = t.x + r * t.tap_row;
     const float* w = t.w + r * t.w_row;
@@ -112,16 +122,7 @@ void depthwise_row_tile(const DepthwiseTile& t) {
       x += pixel;
     }
   }
-  CNNFAST_UNROLL
-  for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
-  for (int v = 0; v < V; ++v) {
-    const vf value = depthwise_activated(t, acc[q][v]);
-    float* y = t.y + q * t.y_col + v * kLanes;
-    if (kWhole || v < V - 1)
-      store(y, value);
-    else
-      store_first(y, value, t.last);
-  }
+  store_pixels<Q, V, kWhole>(t, acc);
 }
 
 // Tiles of falling width, by what is left of the channels: all vectors whole, the second of two in
