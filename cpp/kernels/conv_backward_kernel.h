@@ -23,7 +23,9 @@ struct SumLayout {
 };
 
 CNNFAST_INLINE SumLayout sum_layout(const ConvPass& p) {
-  const bool panels = p.group_c >= kTilePixels + kTilePixels / 3;
+  constexpr int64_t kMostFloats = 16 << 20;  // of one row's panels: a window of thousands has more
+  const bool panels = p.group_c >= kTilePixels + kTilePixels / 3 &&
+                      p.copy_rows(1) * p.copy_w * p.src_c <= kMostFloats;
   const bool merged = !panels && p.groups == 1 && (p.col_tap_step == 1 || p.col_taps == 1);
   const Pieces pieces(merged ? p.col_taps * p.group_c : p.group_c);
   int64_t bases = 1;
