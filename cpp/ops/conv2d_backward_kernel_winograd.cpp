@@ -65,8 +65,9 @@ void build(const Problem& problem, StepBuilder& steps) {
   const std::int64_t floats = kernels.winograd_weights(s.c, s.k, false);
 
   const bool tiny = s.flops() < kSingleThreadFlops;
-  const bool share_blocks =
-      !tiny && (floats * 4 > kSmallSums || images < threads) && blocks >= threads;
+  // Sums that must not depend on the number of threads stay in fixed chunks.
+  const bool few_images = images < threads && !problem.deterministic;
+  const bool share_blocks = !tiny && (floats * 4 > kSmallSums || few_images) && blocks >= threads;
   std::int64_t chunks = 1;
   if (!tiny && !share_blocks) chunks = problem.deterministic ? kFixedChunks : threads;
   chunks = std::min(chunks, images);

@@ -105,8 +105,10 @@ void add_sum_steps(const Problem& problem, StepBuilder& steps, const Conv2dShape
                    std::int64_t (*scratch_floats)(const SumWork&, const Kernels&)) {
   const int threads = steps.threads();
   const bool tiny = s.flops() < kSingleThreadFlops;
-  const bool share_tiles = (work->dw_floats * 4 > kSmallKernelBytes || work->images < threads) &&
-                           work->units >= 8 * threads;
+  // Sums that must not depend on the number of threads stay in fixed chunks.
+  const bool few_images = work->images < threads && !problem.deterministic;
+  const bool share_tiles =
+      (work->dw_floats * 4 > kSmallKernelBytes || few_images) && work->units >= 8 * threads;
   work->chunks = 1;
   if (!tiny && !share_tiles) work->chunks = problem.deterministic ? kFixedChunks : threads;
   const bool split_rows = work->chunks > 1 && work->images < work->chunks;
