@@ -189,3 +189,26 @@ def test_transpose_sizes_are_keras():
     assert ops.conv2d_transpose(x, w, strides=2, padding="same").shape == (1, 10, 8, 7)
     assert ops.conv2d_transpose(x, w, strides=2).shape == (1, 11, 9, 7)
     assert ops.conv2d_transpose(x, w, strides=4).shape == (1, 20, 16, 7)
+
+
+@pytest.mark.parametrize("images", [1, 2, 9])
+@pytest.mark.parametrize(("channels", "taps"), [(32, 3), (40, 1), (12, 5)])
+def test_deterministic_kernel_gradient_at_any_number_of_threads(images, channels, taps):
+    """Few images are shared by tiles or channels, unless the sums would then change."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((images, 11, 11, channels), dtype=np.float32)
+    dy = rng.standard_normal((images, 11, 11, 64), dtype=np.float32)
+    threads = cnnfast.runtime.get_num_threads()
+    results = []
+    cnnfast.runtime.set_deterministic(True)
+    try:
+        for count in (1, 2, 3):
+            cnnfast.runtime.set_num_threads(count)
+            results.append(
+                ops.conv2d_backward_kernel(x, dy, (taps, taps, channels, 64), padding=taps // 2)
+            )
+    finally:
+        cnnfast.runtime.set_deterministic(False)
+        cnnfast.runtime.set_num_threads(threads)
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
