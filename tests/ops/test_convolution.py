@@ -192,12 +192,15 @@ def test_transpose_sizes_are_keras():
 
 
 @pytest.mark.parametrize("images", [1, 2, 9])
-@pytest.mark.parametrize(("channels", "taps"), [(32, 3), (40, 1), (12, 5)])
+@pytest.mark.parametrize(("channels", "taps"), [(32, 3), (256, 1), (12, 5)])
 def test_deterministic_kernel_gradient_at_any_number_of_threads(images, channels, taps):
-    """Few images are shared by tiles or channels, unless the sums would then change."""
+    """Few images are shared by tiles or channels, unless the sums would then change.
+
+    The work is enough for a plan of several threads.
+    """
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((images, 11, 11, channels), dtype=np.float32)
-    dy = rng.standard_normal((images, 11, 11, 64), dtype=np.float32)
+    x = rng.standard_normal((images, 33, 33, channels), dtype=np.float32)
+    dy = rng.standard_normal((images, 33, 33, 64), dtype=np.float32)
     threads = cnnfast.runtime.get_num_threads()
     results = []
     cnnfast.runtime.set_deterministic(True)
