@@ -13,6 +13,7 @@ void fill_conv(ConvKernels& table) {
   table.products_per_cycle = kProductsPerCycle;
   table.direct = conv_direct;
   table.depthwise = conv_depthwise;
+  table.depthwise_scratch = conv_depthwise_scratch;
   table.pack_forward = conv_pack_forward;
   table.pack_backward = conv_pack_backward;
 }

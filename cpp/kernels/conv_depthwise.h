@@ -1,143 +1,213 @@
 // Depthwise convolution: how a region falls into tiles, its borders, several outputs a channel.
 #pragma once
 
-#include "kernels/conv_copy.h"
 #include "kernels/conv_depthwise_tile.h"
 #include "kernels/conv_direct.h"
-#include "kernels/conv_repeat.h"
-#include "kernels/conv_table.h"
 #include "kernels/conv_taps.h"
-#include "kernels/vector_activation.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
-// Floats of the padded copy of `rows` destination rows' sources, every channel repeated.
-CNNFAST_INLINE int64_t depthwise_copy_floats(const ConvPass& p, int64_t rows) {
-  return p.copy ? p.copy_rows(rows) * p.copy_w * p.src_c * p.group_k : 0;
+CNNFAST_INLINE bool depthwise_folds(const ConvPass& p) { return p.group_c > 1; }
+// Channels taken at a time. Sums over neighbouring channels need all of them, and so do channels
+// that are repeated.
+CNNFAST_INLINE int64_t depthwise_block(const ConvPass& p) {
+  const int64_t channels = p.src_c * p.group_k;
+  return !p.copy || p.group_c > 1 || p.group_k > 1 ? channels : smaller(channels, p.block_channels);
 }
 
-// The last steps of a row that was summed over neighbouring channels: bias and activation.
-CNNFAST_INLINE void depthwise_finish(const ConvPass& p, float* y, const float* bias) {
-  if (!bias && p.activation == ActivationKind::linear) return;
-  for (int64_t c = 0; c < p.groups; c += kLanes) {
-    const int lanes = static_cast<int>(smaller(kLanes, p.groups - c));
-    vf value = load_lanes(y + c, lanes);
-    if (bias) value += load_lanes(bias + c, lanes);
-    store_lanes(y + c, activated(value, p.activation, p.alpha), lanes);
+// Weights, then the copy with a row of repeated channels, then a row before it is folded.
+struct DepthwiseScratch {
+  int64_t weights, panel, copy, repeated, sums;
+  explicit DepthwiseScratch(const ConvPass& p) {
+    const int64_t panels = panels_of(depthwise_block(p)), channels = p.src_c * p.group_k;
+    weights = panels * (1 + p.row_taps * p.col_taps) * kPanel;
+    panel = p.copy ? panel_floats(p.copy_rows(p.block_rows) * p.copy_w) : 0;
+    copy = panels * panel;
+    repeated = p.copy && p.group_k > 1 ? p.copy_w * channels : 0;
+    sums = depthwise_folds(p) ? p.dst_w * channels : 0;
   }
+};
+
+int64_t conv_depthwise_scratch(const ConvPass& p) {
+  const DepthwiseScratch s(p);
+  return s.weights + s.copy + s.repeated + s.sums;
 }
 
-// Columns [begin, end) of one row, all channels: t.x, t.y, t.w and t.bias stand at channel 0, t.x
-// and t.y at column 0. Channels run innermost, so that memory is walked in its order.
-void depthwise_columns(const DepthwiseTile& row, int64_t channels, int64_t begin, int64_t end) {
-  const DepthwiseTiles tiles = depthwise_tiles(row);
-  DepthwiseTile t = row;
-  for (int64_t col = begin; col < end;) {
-    int size = 0;
-    while (tiles.width[size] > end - col) ++size;
-    const int64_t step = tiles.vectors * kLanes;
-    for (int64_t c = 0; c < channels; c += step) {
-      const int64_t left = channels - c;
-      t.last = static_cast<int>(smaller(kLanes, left - (left > kLanes ? step - kLanes : 0)));
-      t.w = row.w + c;
-      t.bias = row.bias ? row.bias + c : nullptr;
-      t.x = row.x + col * t.x_col + c;
-      t.y = row.y + col * t.y_col + c;
-      (left >= step ? tiles.whole : left > kLanes ? tiles.ragged : tiles.last)[size](t);
+// Bias (null: zeros) and taps of channels [begin, end): (1 + taps) * kPanel floats a panel.
+void pack_depthwise_weights(const ConvPass& p, const float* w, int64_t w_row, int64_t w_col,
+                            const float* bias, int64_t begin, int64_t end, float* to) {
+  for (int64_t c = begin; c < end; c += kPanel) {
+    const int64_t count = smaller(kPanel, end - c);
+    if (bias) {
+      split_pixels(bias + c, 0, count, 1, 0, to);
+    } else {
+      zero_floats(to, kPanel);
     }
-    col += tiles.width[size];
+    to += kPanel;
+    for (int64_t r = 0; r < p.row_taps; ++r, to += p.col_taps * kPanel)
+      split_pixels(w + r * w_row + c, w_col, count, p.col_taps, 0, to);
   }
 }
 
-// The same where some taps leave the source, `first` being the source column of column 0's first
-// tap: a column at a time, with the taps that stay inside.
-void depthwise_border(const ConvPass& p, const DepthwiseTile& row, int64_t channels, int64_t begin,
-                      int64_t end) {
-  for (int64_t col = begin; col < end; ++col) {
-    const TapRange taps =
-        taps_inside(col * p.col_step + p.col_first, p.col_tap_step, p.col_taps, p.src_w);
-    DepthwiseTile t = row;
-    t.cols = larger(0, taps.end - taps.begin);
-    t.x += taps.begin * t.tap_col;
-    t.w += taps.begin * t.w_col;
-    depthwise_columns(t, channels, col, col + 1);
+// Columns [begin, end) of one row for channels [0, channels): t.x, t.y, t.w and t.bias stand at
+// the first channel, t.x and t.y at column 0; `panel` floats between x's panels, `weights` between
+// those of the weights. In panels a walk takes the whole row, else a tile's columns of all
+// channels, so that memory is walked in its order.
+void depthwise_columns(const DepthwiseTile& row, int64_t channels, int64_t begin, int64_t end,
+                       bool panels, int64_t panel, int64_t weights) {
+  if (begin >= end) return;
+  const DepthwiseWalks walks = depthwise_walks(row);
+  const int64_t step = walks.vectors * kLanes, width = panels ? end - begin : walks.width;
+  DepthwiseTile t = row;
+  for (int64_t first = begin; first < end; first += width) {
+    const int64_t columns = smaller(width, end - begin);
+    const int64_t col = smaller(first, end - columns);
+    for (int64_t c = 0; c < channels; c += step) {
+      const int64_t left = channels - c, inside = c % kPanel;
+      const bool one = left <= kLanes;
+      t.last = static_cast<int>(smaller(kLanes, left - (one ? 0 : step - kLanes)));
+      t.w = row.w + c / kPanel * weights + inside;
+      t.bias = row.bias + c / kPanel * weights + inside;
+      t.x = row.x + col * t.x_col + (panels ? c / kPanel * panel + inside : c);
+      t.y = row.y + col * t.y_col + c;
+      const Lanes kind = t.last == kLanes ? Lanes::whole : panels ? Lanes::panels : Lanes::ragged;
+      (one ? walks.one : walks.walk)[static_cast<int>(kind)](t, columns);
+    }
   }
 }
 
-// Bias and activation where depthwise_tile did not apply them; sums over neighbouring channels.
+// Bias and activation are applied where the tile cannot: activations that take long, and sums over
+// neighbouring channels.
 void depthwise_finish_row(const ConvPass& p, const float* sums, int64_t channels, float* y,
                           int64_t columns, const float* bias) {
   for (int64_t col = 0; col < columns; ++col) {
     float* pixel = y + col * p.dst_col;
-    if (p.group_c > 1) {
-      fold_floats(pixel, sums + col * channels, p.groups, p.group_c);
-      depthwise_finish(p, pixel, bias);
-    } else {
+    if (!depthwise_folds(p)) {
       activate(pixel, channels, p.activation);
+      continue;
+    }
+    fold_floats(pixel, sums + col * channels, p.groups, p.group_c);
+    if (!bias && p.activation == ActivationKind::linear) continue;
+    for (int64_t c = 0; c < p.groups; c += kLanes) {
+      const int lanes = static_cast<int>(smaller(kLanes, p.groups - c));
+      vf value = load_lanes(pixel + c, lanes);
+      if (bias) value += load_lanes(bias + c, lanes);
+      store_lanes(pixel + c, activated(value, p.activation, p.alpha), lanes);
     }
   }
 }
 
-// One output a channel reads the source where it lies. group_k outputs: the source's channels are
-// repeated, in a padded copy. group_c sources of each output (the gradient of that): made by
-// themselves in scratch, then summed.
-void conv_depthwise(const ConvPass& p, const float* src, const float* w, int64_t w_row,
-                    int64_t w_col, const float* bias, float* dst, float* scratch,
-                    const ConvRegion& region) {
-  const bool folds = p.group_c > 1;
-  const bool after =
-      folds || p.activation == ActivationKind::tanh || p.activation == ActivationKind::sigmoid;
-  const int64_t channels = p.src_c * p.group_k;
-  float* sums = scratch + depthwise_copy_floats(p, p.block_rows);
+CNNFAST_INLINE bool depthwise_finishes(const ConvPass& p) {
+  return depthwise_folds(p) || p.activation == ActivationKind::tanh ||
+         p.activation == ActivationKind::sigmoid;
+}
+
+DepthwiseTile depthwise_start(const ConvPass& p, int64_t pixel, int64_t row_floats) {
+  DepthwiseTile t{};
+  t.x_col = p.col_step * pixel;
+  t.tap_col = p.col_tap_step * pixel;
+  t.tap_row = p.row_tap_step * row_floats;
+  t.rows = p.row_taps;
+  t.cols = p.col_taps;
+  t.w_row = p.col_taps * kPanel;
+  t.y_col = depthwise_folds(p) ? p.src_c * p.group_k : p.dst_col;
+  t.activation = depthwise_folds(p) ? ActivationKind::linear : p.activation;
+  t.alpha = p.alpha;
+  return t;
+}
+
+// Through padded panels, for all columns.
+void depthwise_copied(const ConvPass& p, const float* src, const float* w, int64_t w_row,
+                      int64_t w_col, const float* bias, float* dst, float* scratch,
+                      const ConvRegion& region) {
+  const DepthwiseScratch room(p);
+  float *copy = scratch + room.weights, *repeated = copy + room.copy;
+  float* sums = repeated + room.repeated;
+  const int64_t channels = p.src_c * p.group_k, block = depthwise_block(p);
+  const int64_t weights = (1 + p.row_taps * p.col_taps) * kPanel;
+  DepthwiseTile t = depthwise_start(p, kPanel, p.copy_w * kPanel);
+  t.w = scratch + kPanel;
+  t.bias = scratch;
+  PanelSource from{src, p.src_h, p.src_w, p.src_c, p.group_k, 0, 0, p.col_first, p.copy_w, 0, 0};
+  for (int64_t c = 0; c < channels; c += block) {
+    from.channel_begin = c;
+    from.channel_end = smaller(channels, c + block);
+    const int64_t count = from.channel_end - c;
+    pack_depthwise_weights(p, w, w_row, w_col, depthwise_folds(p) ? nullptr : bias, c,
+                           from.channel_end, scratch);
+    for (int64_t row = region.row_begin; row < region.row_end; row += p.block_rows) {
+      const int64_t rows = smaller(p.block_rows, region.row_end - row);
+      from.first_row = row * p.row_step + p.row_first;
+      from.rows = p.copy_rows(rows);
+      pack_pixels(from, room.panel, copy, repeated);
+      for (int64_t r = 0; r < rows; ++r) {
+        float* y = dst + (row + r) * p.dst_row + c;
+        t.x = copy + r * p.row_step * p.copy_w * kPanel;
+        t.y = depthwise_folds(p) ? sums : y;
+        depthwise_columns(t, count, 0, p.dst_w, true, room.panel, weights);
+        if (depthwise_finishes(p)) depthwise_finish_row(p, sums, count, y, p.dst_w, bias);
+      }
+    }
+  }
+}
+
+// The source where it lies: taps that leave it are left out, at the sides a column at a time.
+void depthwise_in_place(const ConvPass& p, const float* src, const float* w, int64_t w_row,
+                        int64_t w_col, const float* bias, float* dst, float* scratch,
+                        const ConvRegion& region) {
+  const DepthwiseScratch room(p);
+  const int64_t channels = p.src_c, weights = (1 + p.row_taps * p.col_taps) * kPanel;
   const int64_t begin = region.col_begin, end = region.col_end;
+  float* sums = scratch + room.weights;
+  pack_depthwise_weights(p, w, w_row, w_col, depthwise_folds(p) ? nullptr : bias, 0, channels,
+                         scratch);
   // Columns all of whose taps are inside.
   const int64_t reach = p.src_w - 1 - (p.col_taps - 1) * p.col_tap_step - p.col_first;
   int64_t from = p.col_first < 0 ? (p.col_step - 1 - p.col_first) / p.col_step : 0;
   int64_t to = reach < 0 ? 0 : reach / p.col_step + 1;
-  from = p.copy ? begin : smaller(larger(from, begin), end);
-  to = p.copy ? end : larger(smaller(to, end), from);
-  DepthwiseTile t{};
-  t.x_col = p.col_step * channels;
-  t.tap_col = p.col_tap_step * channels;
-  t.cols = p.col_taps;
-  t.w_row = w_row;
-  t.w_col = w_col;
-  t.y_col = folds ? channels : p.dst_col;
-  t.bias = folds ? nullptr : bias;
-  t.activation = folds ? ActivationKind::linear : p.activation;
-  t.alpha = p.alpha;
-  const int64_t row_floats = (p.copy ? p.copy_w : p.src_w) * channels;
-  t.tap_row = p.row_tap_step * row_floats;
-  for (int64_t row = region.row_begin; row < region.row_end; row += p.block_rows) {
-    const int64_t rows = smaller(p.block_rows, region.row_end - row);
-    const int64_t first_row = row * p.row_step + p.row_first;
-    if (p.copy)
-      copy_repeated(src, p.src_h, p.src_w, p.src_c, first_row, p.copy_rows(rows), p.col_first,
-                    p.copy_w, p.group_k, scratch);
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t top = first_row + r * p.row_step;
-      TapRange taps{0, p.row_taps};
-      t.x = scratch + r * p.row_step * row_floats;
-      if (!p.copy) {
-        taps = taps_inside(top, p.row_tap_step, p.row_taps, p.src_h);
-        t.x = src + (top * p.src_w + p.col_first) * channels + taps.begin * t.tap_row;
-      }
-      t.rows = larger(0, taps.end - taps.begin);
-      t.w = w + taps.begin * w_row;
-      // The next row's last taps: source rows that this row does not read.
-      t.fresh = smaller(p.row_step, p.row_taps);
-      t.ahead = (p.row_taps - t.fresh - taps.begin) * t.tap_row + p.row_step * row_floats;
-      if (r + 1 == rows || top + p.row_step + (p.row_taps - 1) * p.row_tap_step >= p.src_h)
-        t.fresh = 0;
-      float* y = dst + (row + r) * p.dst_row;
-      t.y = folds ? sums - begin * channels : y;
-      depthwise_border(p, t, channels, begin, from);
-      depthwise_columns(t, channels, from, to);
-      depthwise_border(p, t, channels, to, end);
-      if (after) depthwise_finish_row(p, sums, channels, y + begin * p.dst_col, end - begin, bias);
+  from = smaller(larger(from, begin), end);
+  to = larger(smaller(to, end), from);
+  DepthwiseTile t = depthwise_start(p, channels, p.src_w * channels);
+  t.bias = scratch;
+  const auto border = [&](int64_t first, int64_t last) {
+    for (int64_t col = first; col < last; ++col) {
+      const TapRange taps =
+          taps_inside(col * p.col_step + p.col_first, p.col_tap_step, p.col_taps, p.src_w);
+      DepthwiseTile each = t;
+      each.cols = larger(0, taps.end - taps.begin);
+      each.x += taps.begin * t.tap_col;
+      each.w += taps.begin * kPanel;
+      depthwise_columns(each, channels, col, col + 1, false, 0, weights);
     }
+  };
+  for (int64_t row = region.row_begin; row < region.row_end; ++row) {
+    const int64_t top = row * p.row_step + p.row_first;
+    const TapRange taps = taps_inside(top, p.row_tap_step, p.row_taps, p.src_h);
+    t.x = src + (top * p.src_w + p.col_first) * channels + taps.begin * t.tap_row;
+    t.rows = larger(0, taps.end - taps.begin);
+    t.w = scratch + kPanel + taps.begin * t.w_row;
+    // The next row's last taps: source rows that this row does not read.
+    t.fresh = smaller(p.row_step, p.row_taps);
+    t.ahead = (p.row_taps - t.fresh - taps.begin) * t.tap_row + p.row_step * p.src_w * channels;
+    if (!p.ahead || row + 1 == region.row_end ||
+        top + p.row_step + (p.row_taps - 1) * p.row_tap_step >= p.src_h)
+      t.fresh = 0;
+    float* y = dst + row * p.dst_row;
+    t.y = depthwise_folds(p) ? sums - begin * channels : y;
+    border(begin, from);
+    depthwise_columns(t, channels, from, to, false, 0, weights);
+    border(to, end);
+    if (depthwise_finishes(p))
+      depthwise_finish_row(p, sums, channels, y + begin * p.dst_col, end - begin, bias);
   }
+}
+
+void conv_depthwise(const ConvPass& p, const float* src, const float* w, int64_t w_row,
+                    int64_t w_col, const float* bias, float* dst, float* scratch,
+                    const ConvRegion& region) {
+  (p.copy ? depthwise_copied : depthwise_in_place)(p, src, w, w_row, w_col, bias, dst, scratch,
+                                                   region);
 }
 
 }  // namespace

@@ -19,11 +19,13 @@ struct ConvPass {
   std::int64_t groups = 1, group_c = 1, group_k = 1;  // channels of a group: source, destination
   std::int64_t dst_h = 0, dst_w = 0;                  // pixels this pass makes
   std::int64_t dst_row = 0, dst_col = 0;              // strides between them
-  bool copy = false;             // some tap leaves the source: rows go through a padded copy
-  std::int64_t copy_w = 0;       // source columns the pass touches
-  std::int64_t block_rows = 1;   // destination rows made per walk over the channel blocks
-  std::int64_t weight_step = 0;  // floats between the weights of neighbouring reduction indices
-  bool packed = true;            // false: the weights are the user's HWIO array, weight_step = K
+  bool copy = false;                // some tap leaves the source: rows go through a padded copy
+  std::int64_t copy_w = 0;          // source columns the pass touches
+  std::int64_t block_rows = 1;      // destination rows made per walk over the channel blocks
+  std::int64_t block_channels = 0;  // depthwise, of a padded copy
+  bool ahead = false;               // depthwise, in place: reads the next row's source ahead
+  std::int64_t weight_step = 0;     // floats between the weights of neighbouring reduction indices
+  bool packed = true;               // false: the weights are the user's HWIO array, weight_step = K
   ActivationKind activation = ActivationKind::linear;
   float alpha = 0.2f;
 
@@ -126,10 +128,11 @@ struct ConvKernels {
 
   // One source channel per group and as many groups as destination channels: vectors over channels,
   // weights as the user's HWIO array from `w` on, w_row and w_col floats between taps. `region`
-  // blocks are ignored.
+  // blocks are ignored, and its columns when pass.copy. `scratch`: depthwise_scratch floats.
   void (*depthwise)(const ConvPass& pass, const float* src, const float* w, std::int64_t w_row,
                     std::int64_t w_col, const float* bias, float* dst, float* scratch,
                     const ConvRegion& region) = nullptr;
+  std::int64_t (*depthwise_scratch)(const ConvPass& pass) = nullptr;
   void (*depthwise_backward_kernel)(const ConvPass& pass, const float* x, const float* dy,
                                     float* dw, float* db, float* scratch,
                                     const ConvSumRegion& region, bool first) = nullptr;

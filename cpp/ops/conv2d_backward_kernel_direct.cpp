@@ -42,13 +42,31 @@ std::int64_t depthwise_scratch_floats(const SumWork& work, const Kernels& kernel
                                                         work.block_rows);
 }
 
+constexpr std::int64_t kDepthwiseChannels = 64;  // taken at a time
+constexpr std::int64_t kPanelBytes = 192 << 10;  // of their x and dy
+
+void choose_depthwise_blocks(SumWork& work, bool split_rows) {
+  ConvPass& p = work.pass;
+  choose_blocks(work, split_rows);
+  const std::int64_t channels =
+      p.group_k > 1 ? p.src_c * p.group_k : std::min(p.src_c, p.block_channels);
+  const std::int64_t row =
+      std::max<std::int64_t>(1, 4 * channels * (p.copy_w * p.row_step + p.dst_w));
+  if (split_rows) return;
+  work.block_images = 1;
+  work.block_rows =
+      std::clamp<std::int64_t>(kPanelBytes / row, 1, std::max<std::int64_t>(1, p.dst_h));
+}
+
 void build_with(const Problem& problem, StepBuilder& steps, bool depthwise) {
   const Conv2dShape s = conv2d_backward_kernel_shape(problem);
   const ConvKernels& kernels = problem.kernels.conv;
   const auto work = make_sum_work(problem, steps, s);
   work->kernel = depthwise ? kernels.depthwise_backward_kernel : kernels.backward_kernel;
+  if (depthwise) work->pass.block_channels = kDepthwiseChannels;
   work->units = depthwise ? 1 : kernels.backward_kernel_units(work->pass);
-  add_sum_steps(problem, steps, s, work, depthwise ? "depthwise" : "direct", choose_blocks,
+  add_sum_steps(problem, steps, s, work, depthwise ? "depthwise" : "direct",
+                depthwise ? choose_depthwise_blocks : choose_blocks,
                 depthwise ? depthwise_scratch_floats : scratch_floats);
 }
 
@@ -66,7 +84,8 @@ std::optional<std::string> depthwise_declines(const Problem& problem) {
   if (!conv2d_backward_kernel_shape(problem).is_depthwise())
     return "needs one channel in per group, and several groups";
   if (auto reason = declines(problem)) return reason;
-  const ConvPass pass = forward_pass(conv2d_backward_kernel_shape(problem));
+  ConvPass pass = forward_pass(conv2d_backward_kernel_shape(problem));
+  pass.block_channels = kDepthwiseChannels;
   if (problem.kernels.conv.depthwise_backward_kernel_scratch(pass, 1, 1) > kMostPanels)
     return "rows of the source need more than 64 MiB a thread";
   return std::nullopt;

@@ -28,10 +28,7 @@ std::int64_t scratch_floats(const PlannedPass& each, std::int64_t chunk, Way way
                             const ConvKernels& kernels) {
   const ConvPass& p = each.pass;
   if (way == Way::planar) return kernels.planar_scratch(p);
-  if (way == Way::depthwise) {
-    const std::int64_t copied = p.copy_rows(p.block_rows) * p.copy_w * p.src_c * p.group_k;
-    return (p.copy ? copied : 0) + (p.group_c > 1 ? p.dst_w * p.src_c : 0);
-  }
+  if (way == Way::depthwise) return kernels.depthwise_scratch(p);
   if (!p.copy) return 0;
   return p.copy_rows(p.block_rows) * std::min(chunk, p.copy_w) *
          conv_pitch(p.src_c, kernels.tile_pixels);
@@ -293,17 +290,36 @@ void build_planar_forward(const Problem& problem, StepBuilder& steps) {
                   Way::planar);
 }
 
-// With one output a channel the kernel needs no copy, with several it works on one whose channels
-// are repeated.
-DirectPlan depthwise_plan(DirectPlan plan) {
+constexpr std::int64_t kPanelBytes = 64 << 10;  // of a padded copy of some channels' rows
+
+// Rows and channels of a padded copy: as many channels as leave it a few rows.
+void choose_depthwise_blocks(ConvPass& p, const ConvKernels& kernels) {
+  const auto row_bytes = [&](std::int64_t channels) { return 4 * p.copy_w * channels; };
+  const auto rows = [&](std::int64_t channels) {
+    const std::int64_t fit = kPanelBytes / row_bytes(channels) - (p.row_taps - 1) * p.row_tap_step;
+    return (fit - 1) / p.row_step + 1;
+  };
+  p.block_channels = 64;
+  while (p.block_channels > 2 * kernels.lanes &&
+         rows(p.block_channels) < std::min<std::int64_t>(p.dst_h, 8))
+    p.block_channels /= 2;
+  p.block_rows =
+      std::clamp<std::int64_t>(rows(p.group_k > 1 ? p.src_c * p.group_k : p.block_channels), 1,
+                               std::max<std::int64_t>(1, p.dst_h));
+}
+
+// Channels that are repeated need a copy, and wide pixels are faster through one: neighbours share
+// two sets of L1. Other sources are read where they lie, ahead of time when they come from memory.
+DirectPlan depthwise_plan(DirectPlan plan, const ConvKernels& kernels) {
+  constexpr std::int64_t kWidePixel = 512;         // channels
+  constexpr std::int64_t kCachedFloats = 4 << 20;  // of sources and results
   for (PlannedPass& each : plan.passes) {
     ConvPass& p = each.pass;
-    p.copy = p.group_k > 1 && p.dst_w > 0 && p.dst_h > 0;
-    if (p.group_k == 1) {
-      p.block_rows = std::max<std::int64_t>(1, p.dst_h);  // a row asks for the next one's
-      continue;
-    }
-    p.block_rows = std::max<std::int64_t>(1, p.block_rows / p.group_k);
+    p.copy = p.reduction() > 0 && p.dst_w > 0 && p.dst_h > 0 && !plan.pixels_per_image &&
+             (p.group_k > 1 || p.src_c >= kWidePixel);
+    p.ahead = plan.images * (plan.src_image + plan.dst_image) > kCachedFloats;
+    p.block_rows = std::max<std::int64_t>(1, p.dst_h);
+    if (p.copy) choose_depthwise_blocks(p, kernels);
   }
   return plan;
 }
@@ -311,13 +327,15 @@ DirectPlan depthwise_plan(DirectPlan plan) {
 DirectPlan plan_depthwise_forward(const Problem& problem) {
   const Conv2dShape s = conv2d_forward_shape(problem);
   return depthwise_plan(
-      plan_direct_forward(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1));
+      plan_direct_forward(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1),
+      problem.kernels.conv);
 }
 
 DirectPlan plan_depthwise_backward_input(const Problem& problem) {
   const Conv2dShape s = conv2d_backward_input_shape(problem);
   return depthwise_plan(
-      plan_direct_backward_input(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1));
+      plan_direct_backward_input(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1),
+      problem.kernels.conv);
 }
 
 void build_depthwise_forward(const Problem& problem, StepBuilder& steps) {
