@@ -23,6 +23,7 @@ Attributes: TypeAlias = Mapping[str, "bool | int | float | str | Sequence[int]"]
 TensorType: TypeAlias = tuple[tuple[int, ...], str]
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
+_DTYPE_NAMES = {np.dtype(name): name for name in DTYPES}
 _UPDATES = frozenset(
     {"assign", "accumulate", "increment", "moving_average", "accumulate_gradient", "ema_update"}
     | {f"{name}_update" for name in ("sgd", "adam", "rmsprop", "adagrad")}
@@ -226,6 +227,11 @@ def is_symbolic(x: object) -> bool:
     return isinstance(x, Tensor)
 
 
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """``dtype.name``, which NumPy puts together anew each time it is asked (3 us)."""
+    return _DTYPE_NAMES.get(dtype) or dtype.name
+
+
 def as_array(value: Any, dtype: str | None = None) -> Array:
     """``value`` as a C-ordered, aligned array of a dtype that cnnfast has.
 
@@ -242,7 +248,7 @@ def as_array(value: Any, dtype: str | None = None) -> Array:
         array = array.astype(np.float32)  # nested lists of Python floats
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    if str(array.dtype) not in DTYPES:
+    if dtype_name(array.dtype) not in DTYPES:
         raise TypeError(
             f"dtype {array.dtype} is not supported; expected one of {', '.join(DTYPES)}: "
             "convert it with x.astype('float32')"
@@ -384,7 +390,7 @@ def _common_dtype(inputs: Sequence[Any]) -> str | None:
         if isinstance(x, (Tensor, Variable)):
             return x.dtype
         if isinstance(x, (np.ndarray, np.generic)):
-            return str(x.dtype)
+            return dtype_name(x.dtype)
     return None
 
 
@@ -415,7 +421,7 @@ def _compute(
         for x in inputs
     ]
     frozen = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in attributes.items())
-    types: tuple[TensorType, ...] = tuple((a.shape, str(a.dtype)) for a in arrays)
+    types: tuple[TensorType, ...] = tuple((a.shape, dtype_name(a.dtype)) for a in arrays)
     key = (op, frozen, types, plan_environment())
     with _eager_lock:
         plan = _eager_plans.get(key)

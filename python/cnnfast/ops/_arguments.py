@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cnnfast._trace import Tensor, Variable, apply
+from cnnfast._trace import DTYPES, Tensor, Variable, apply, dtype_name
 
 #: What ops take: arrays, Tensors, Variables, Python numbers, (nested) lists of numbers.
 Value: TypeAlias = Any
@@ -28,7 +28,6 @@ Axis: TypeAlias = int | Sequence[int] | None
 Shape: TypeAlias = Sequence[int | None]
 Node: TypeAlias = Tensor | Variable | npt.NDArray[Any]
 
-DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
 FLOATS = ("float32", "float64")
 _INT64 = np.iinfo(np.int64)
 
@@ -231,7 +230,7 @@ def shown_shape(x: Node) -> str:
 
 
 def dtype_of(x: Node) -> str:
-    return x.dtype.name if isinstance(x.dtype, np.dtype) else str(x.dtype)
+    return dtype_name(x.dtype) if isinstance(x.dtype, np.dtype) else str(x.dtype)
 
 
 def dtype(op: str, value: object) -> str:
@@ -264,7 +263,7 @@ def value(op: str, name: str, x: Value) -> Node:
         weak = isinstance(x, (float, list, tuple)) and not hasattr(x, "dtype")
         if weak and array.dtype == np.float64:
             array = array.astype(np.float32)
-    if array.dtype.name not in DTYPES:
+    if dtype_name(array.dtype) not in DTYPES:
         raise TypeError(
             f"{op}: {name} is of dtype {array.dtype}; expected one of {', '.join(DTYPES)}: "
             f"convert it first, e.g. {name}.astype('float32')"
