@@ -50,31 +50,34 @@ void pack_depthwise_weights(const ConvPass& p, const float* w, int64_t w_row, in
   }
 }
 
-// Columns [begin, end) of one row for channels [0, channels): t.x, t.y, t.w and t.bias stand at
-// the first channel, t.x and t.y at column 0; `panel` floats between x's panels, `weights` between
-// those of the weights. In panels a walk takes the whole row, else a tile's columns of all
-// channels, so that memory is walked in its order.
-void depthwise_columns(const DepthwiseTile& row, int64_t channels, int64_t begin, int64_t end,
-                       bool panels, int64_t panel, int64_t weights) {
-  if (begin >= end) return;
+// `columns` pixels of one row for channels [0, channels), from t.x, t.y, t.w and t.bias on; `panel`
+// floats between x's panels, 0 where x is pixels.
+void depthwise_columns(const DepthwiseTile& row, int64_t columns, int64_t channels, int64_t panel,
+                       bool streams) {
+  if (columns <= 0) return;
   const DepthwiseWalks walks = depthwise_walks(row);
-  const int64_t step = walks.vectors * kLanes, width = panels ? end - begin : walks.width;
+  const int64_t step = walks.vectors * kLanes, whole = channels / step * step;
   DepthwiseTile t = row;
-  for (int64_t first = begin; first < end; first += width) {
-    const int64_t columns = smaller(width, end - begin);
-    const int64_t col = smaller(first, end - columns);
-    for (int64_t c = 0; c < channels; c += step) {
-      const int64_t left = channels - c, inside = c % kPanel;
-      const bool one = left <= kLanes;
-      t.last = static_cast<int>(smaller(kLanes, left - (one ? 0 : step - kLanes)));
-      t.w = row.w + c / kPanel * weights + inside;
-      t.bias = row.bias + c / kPanel * weights + inside;
-      t.x = row.x + col * t.x_col + (panels ? c / kPanel * panel + inside : c);
-      t.y = row.y + col * t.y_col + c;
-      const Lanes kind = t.last == kLanes ? Lanes::whole : panels ? Lanes::panels : Lanes::ragged;
-      (one ? walks.one : walks.walk)[static_cast<int>(kind)](t, columns);
-    }
+  const auto move = [&](int64_t c) {
+    const int64_t weights = c / kPanel * row.w_panel + c % kPanel;
+    t.x = row.x + (panel ? c / kPanel * panel + c % kPanel : c);
+    t.w = row.w + weights;
+    t.bias = row.bias + weights;
+    t.y = row.y + c;
+  };
+  t.last = kLanes;
+  const int kind = static_cast<int>(streams ? Lanes::streamed : Lanes::whole);
+  for (int64_t c = 0; c < whole; c += panel ? step : whole) {
+    move(c);
+    walks.walk[kind](t, columns, panel ? step : whole);
   }
+  if (whole == channels) return;
+  move(whole);
+  const int64_t left = channels - whole;
+  const bool one = left <= kLanes;
+  t.last = static_cast<int>(one ? left : left - kLanes);
+  const Lanes last = t.last == kLanes ? Lanes::whole : panel ? Lanes::panels : Lanes::ragged;
+  (one ? walks.one : walks.walk)[static_cast<int>(last)](t, columns, one ? kLanes : step);
 }
 
 // Bias and activation are applied where the tile cannot: activations that take long, and sums over
@@ -106,11 +109,12 @@ CNNFAST_INLINE bool depthwise_finishes(const ConvPass& p) {
 DepthwiseTile depthwise_start(const ConvPass& p, int64_t pixel, int64_t row_floats) {
   DepthwiseTile t{};
   t.x_col = p.col_step * pixel;
-  t.tap_col = p.col_tap_step * pixel;
+  t.tap_col = p.col_taps == 1 ? t.x_col : p.col_tap_step * pixel;
   t.tap_row = p.row_tap_step * row_floats;
   t.rows = p.row_taps;
   t.cols = p.col_taps;
   t.w_row = p.col_taps * kPanel;
+  t.w_panel = (1 + p.row_taps * p.col_taps) * kPanel;
   t.y_col = depthwise_folds(p) ? p.src_c * p.group_k : p.dst_col;
   t.activation = depthwise_folds(p) ? ActivationKind::linear : p.activation;
   t.alpha = p.alpha;
@@ -125,7 +129,6 @@ void depthwise_copied(const ConvPass& p, const float* src, const float* w, int64
   float *copy = scratch + room.weights, *repeated = copy + room.copy;
   float* sums = repeated + room.repeated;
   const int64_t channels = p.src_c * p.group_k, block = depthwise_block(p);
-  const int64_t weights = (1 + p.row_taps * p.col_taps) * kPanel;
   DepthwiseTile t = depthwise_start(p, kPanel, p.copy_w * kPanel);
   t.w = scratch + kPanel;
   t.bias = scratch;
@@ -145,7 +148,7 @@ void depthwise_copied(const ConvPass& p, const float* src, const float* w, int64
         float* y = dst + (row + r) * p.dst_row + c;
         t.x = copy + r * p.row_step * p.copy_w * kPanel;
         t.y = depthwise_folds(p) ? sums : y;
-        depthwise_columns(t, count, 0, p.dst_w, true, room.panel, weights);
+        depthwise_columns(t, p.dst_w, count, room.panel, false);
         if (depthwise_finishes(p)) depthwise_finish_row(p, sums, count, y, p.dst_w, bias);
       }
     }
@@ -157,7 +160,7 @@ void depthwise_in_place(const ConvPass& p, const float* src, const float* w, int
                         int64_t w_col, const float* bias, float* dst, float* scratch,
                         const ConvRegion& region) {
   const DepthwiseScratch room(p);
-  const int64_t channels = p.src_c, weights = (1 + p.row_taps * p.col_taps) * kPanel;
+  const int64_t channels = p.src_c;
   const int64_t begin = region.col_begin, end = region.col_end;
   float* sums = scratch + room.weights;
   pack_depthwise_weights(p, w, w_row, w_col, depthwise_folds(p) ? nullptr : bias, 0, channels,
@@ -170,15 +173,22 @@ void depthwise_in_place(const ConvPass& p, const float* src, const float* w, int
   to = larger(smaller(to, end), from);
   DepthwiseTile t = depthwise_start(p, channels, p.src_w * channels);
   t.bias = scratch;
+  const bool streams = region.uncached && !depthwise_finishes(p) && p.dst_col % kLanes == 0 &&
+                       reinterpret_cast<uintptr_t>(dst) % (4 * kLanes) == 0;
+  const auto at_column = [&](DepthwiseTile row, int64_t col) {
+    row.x += col * row.x_col;
+    row.y += col * row.y_col;
+    return row;
+  };
   const auto border = [&](int64_t first, int64_t last) {
     for (int64_t col = first; col < last; ++col) {
       const TapRange taps =
           taps_inside(col * p.col_step + p.col_first, p.col_tap_step, p.col_taps, p.src_w);
-      DepthwiseTile each = t;
+      DepthwiseTile each = at_column(t, col);
       each.cols = larger(0, taps.end - taps.begin);
       each.x += taps.begin * t.tap_col;
       each.w += taps.begin * kPanel;
-      depthwise_columns(each, channels, col, col + 1, false, 0, weights);
+      depthwise_columns(each, 1, channels, 0, streams);
     }
   };
   for (int64_t row = region.row_begin; row < region.row_end; ++row) {
@@ -190,17 +200,18 @@ void depthwise_in_place(const ConvPass& p, const float* src, const float* w, int
     // The next row's last taps: source rows that this row does not read.
     t.fresh = smaller(p.row_step, p.row_taps);
     t.ahead = (p.row_taps - t.fresh - taps.begin) * t.tap_row + p.row_step * p.src_w * channels;
-    if (!p.ahead || row + 1 == region.row_end ||
+    if (!region.uncached || row + 1 == region.row_end ||
         top + p.row_step + (p.row_taps - 1) * p.row_tap_step >= p.src_h)
       t.fresh = 0;
     float* y = dst + row * p.dst_row;
     t.y = depthwise_folds(p) ? sums - begin * channels : y;
     border(begin, from);
-    depthwise_columns(t, channels, from, to, false, 0, weights);
+    depthwise_columns(at_column(t, from), to - from, channels, 0, streams);
     border(to, end);
     if (depthwise_finishes(p))
       depthwise_finish_row(p, sums, channels, y + begin * p.dst_col, end - begin, bias);
   }
+  if (streams) fence_streams();
 }
 
 void conv_depthwise(const ConvPass& p, const float* src, const float* w, int64_t w_row,

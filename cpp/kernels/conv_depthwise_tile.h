@@ -14,7 +14,7 @@ struct DepthwiseTile {
   int64_t rows, cols;               // taps
   int64_t ahead, fresh;             // floats to the rows that only the next row of tiles reads
   const float *w, *bias;            // panels
-  int64_t w_row;
+  int64_t w_row, w_panel;           // floats between rows of taps, between panels
   float* y;
   int64_t y_col;
   int last;  // lanes of the last vector, in x (kRagged) and y
@@ -30,8 +30,9 @@ CNNFAST_INLINE vf depthwise_activated(const DepthwiseTile& t, vf value) {
 }
 
 // What a tile may take for granted: all lanes are there; the last vector's are in x, but not in y
-// (x is panels); the last vector's are in neither.
-enum class Lanes { whole, panels, ragged };
+// (x is panels); the last vector's are in neither; all are there, and y bypasses the caches.
+enum class Lanes { whole, panels, ragged, streamed };
+constexpr int kLanesKinds = 4;
 
 // Vector v of V at p.
 template <int V, Lanes kKind>
@@ -41,12 +42,12 @@ CNNFAST_INLINE vf load_channels(const DepthwiseTile& t, const float* p, int v) {
 }
 
 template <int Q, int V>
-CNNFAST_INLINE void start_pixels(const DepthwiseTile& t, vf (&acc)[Q][V]) {
+CNNFAST_INLINE void start_pixels(const float* bias, vf (&acc)[Q][V]) {
   CNNFAST_UNROLL
   for (int v = 0; v < V; ++v) {
-    const vf bias = load(t.bias + v * kLanes);
+    const vf value = load(bias + v * kLanes);
     CNNFAST_UNROLL
-    for (int q = 0; q < Q; ++q) acc[q][v] = bias;
+    for (int q = 0; q < Q; ++q) acc[q][v] = value;
   }
 }
 
@@ -60,7 +61,9 @@ CNNFAST_INLINE void store_pixels(const DepthwiseTile& t, float* y, vf (&acc)[Q][
   CNNFAST_UNROLL
   for (int q = 0; q < Q; ++q, y += t.y_col) CNNFAST_UNROLL
   for (int v = 0; v < V; ++v) {
-    if (kKind == Lanes::whole || v < V - 1)
+    if (kKind == Lanes::streamed)
+      stream(y + v * kLanes, acc[q][v]);
+    else if (kKind == Lanes::whole || v < V - 1)
       store(y + v * kLanes, acc[q][v]);
     else
       store_first(y + v * kLanes, acc[q][v], t.last);
@@ -80,14 +83,14 @@ CNNFAST_INLINE void prefetch_next_row(const DepthwiseTile& t, const float* x, in
 template <int Q, int V, Lanes kKind>
 struct AnyTaps {
   static constexpr int kWidth = Q;
-  CNNFAST_INLINE void run(const DepthwiseTile& t, const float* x, float* y) {
+  CNNFAST_INLINE void run(const DepthwiseTile& t, const float* x, int64_t panel, float* y) {
     prefetch_next_row<Q, V>(t, x, t.x_col);
     vf acc[Q][V];
-    start_pixels<Q, V>(t, acc);
+    start_pixels<Q, V>(t.bias + panel, acc);
     for (int64_t r = 0; r < t.rows; ++r)
       for (int64_t s = 0; s < t.cols; ++s) {
         const float* pixel = x + r * t.tap_row + s * t.tap_col;
-        const float* w = t.w + r * t.w_row + s * kPanel;
+        const float* w = t.w + panel + r * t.w_row + s * kPanel;
         CNNFAST_UNROLL
         for (int v = 0; v < V; ++v) {
           const vf weight = load(w + v * kLanes);
@@ -107,11 +110,11 @@ struct AnyTaps {
 template <int Q, int S, int kStep, int V, Lanes kKind>
 struct RowOfTaps {
   static constexpr int kWidth = Q;
-  CNNFAST_INLINE void run(const DepthwiseTile& t, const float* x, float* y) {
+  CNNFAST_INLINE void run(const DepthwiseTile& t, const float* x, int64_t panel, float* y) {
     prefetch_next_row<Q * kStep, V>(t, x, t.tap_col);
     vf acc[Q][V];
-    start_pixels<Q, V>(t, acc);
-    const float* w = t.w;
+    start_pixels<Q, V>(t.bias + panel, acc);
+    const float* w = t.w + panel;
     for (int64_t r = t.rows; r > 0; --r, x += t.tap_row, w += t.w_row) {
       vf taps[S][V];
       CNNFAST_UNROLL
@@ -134,42 +137,44 @@ struct RowOfTaps {
   using One = RowOfTaps<1, S, kStep, V, kKind>;
 };
 
-// `columns` pixels from t.x and t.y on. The last tile overlaps the one before it: a narrower one
+// `columns` pixels of `channels` (whole tiles of them) from t.x, t.y, t.w and t.bias on: a tile's
+// columns of all channels, then the next. The last tile overlaps the one before it: a narrower one
 // would wait for its few sums. A copy of `t`, which stores to y cannot change.
-template <class Tile>
-CNNFAST_INLINE void walk_columns(const DepthwiseTile& t, int64_t columns) {
+template <class Tile, int V>
+CNNFAST_INLINE void walk_columns(const DepthwiseTile& t, int64_t columns, int64_t channels) {
   for (int64_t col = 0; col < columns; col += Tile::kWidth) {
     const int64_t at = smaller(col, columns - Tile::kWidth);
-    Tile::run(t, t.x + at * t.x_col, t.y + at * t.y_col);
+    const float* x = t.x + at * t.x_col;
+    float* y = t.y + at * t.y_col;
+    for (int64_t c = 0; c < channels; c += V * kLanes)
+      Tile::run(t, x + c, c / kPanel * t.w_panel + c % kPanel, y + c);
   }
 }
-template <class Tile>
-void depthwise_walk(const DepthwiseTile& tile, int64_t columns) {
+template <class Tile, int V>
+void depthwise_walk(const DepthwiseTile& tile, int64_t columns, int64_t channels) {
   const DepthwiseTile t = tile;
   if (columns >= Tile::kWidth)
-    walk_columns<Tile>(t, columns);
+    walk_columns<Tile, V>(t, columns, channels);
   else if (columns >= Tile::Half::kWidth)
-    walk_columns<typename Tile::Half>(t, columns);
+    walk_columns<typename Tile::Half, V>(t, columns, channels);
   else
-    walk_columns<typename Tile::One>(t, columns);
+    walk_columns<typename Tile::One, V>(t, columns, channels);
 }
 
-// Walks over the pixels of a row for `vectors` vectors of channels, or one.
+// Walks over the pixels of a row for `vectors` vectors of channels at a time, or one.
 struct DepthwiseWalks {
-  using Function = void (*)(const DepthwiseTile&, int64_t columns);
-  int64_t width;  // of its tiles
+  using Function = void (*)(const DepthwiseTile&, int64_t columns, int64_t channels);
   int vectors;
-  Function walk[3], one[3];  // by Lanes
+  Function walk[kLanesKinds], one[kLanesKinds];  // by Lanes
 };
 
 template <template <int, Lanes> class Tile, int V>
 constexpr DepthwiseWalks walks_of() {
-  return {Tile<V, Lanes::whole>::kWidth,
-          V,
-          {depthwise_walk<Tile<V, Lanes::whole>>, depthwise_walk<Tile<V, Lanes::panels>>,
-           depthwise_walk<Tile<V, Lanes::ragged>>},
-          {depthwise_walk<Tile<1, Lanes::whole>>, depthwise_walk<Tile<1, Lanes::panels>>,
-           depthwise_walk<Tile<1, Lanes::ragged>>}};
+  return {V,
+          {depthwise_walk<Tile<V, Lanes::whole>, V>, depthwise_walk<Tile<V, Lanes::panels>, V>,
+           depthwise_walk<Tile<V, Lanes::ragged>, V>, depthwise_walk<Tile<V, Lanes::streamed>, V>},
+          {depthwise_walk<Tile<1, Lanes::whole>, 1>, depthwise_walk<Tile<1, Lanes::panels>, 1>,
+           depthwise_walk<Tile<1, Lanes::ragged>, 1>, depthwise_walk<Tile<1, Lanes::streamed>, 1>}};
 }
 
 template <int V, Lanes kKind>
@@ -188,6 +193,7 @@ struct RowTiles {
 
 CNNFAST_INLINE DepthwiseWalks depthwise_walks(const DepthwiseTile& t) {
   if (t.x_col == t.tap_col) {
+    if (t.cols == 1) return RowTiles<1, 1>::walks();
     if (t.cols == 2) return RowTiles<2, 1>::walks();
     if (t.cols == 3) return RowTiles<3, 1>::walks();
     if (t.cols == 5) return RowTiles<5, 1>::walks();

@@ -23,7 +23,6 @@ struct ConvPass {
   std::int64_t copy_w = 0;          // source columns the pass touches
   std::int64_t block_rows = 1;      // destination rows made per walk over the channel blocks
   std::int64_t block_channels = 0;  // depthwise, of a padded copy
-  bool ahead = false;               // depthwise, in place: reads the next row's source ahead
   std::int64_t weight_step = 0;     // floats between the weights of neighbouring reduction indices
   bool packed = true;               // false: the weights are the user's HWIO array, weight_step = K
   ActivationKind activation = ActivationKind::linear;
@@ -39,6 +38,7 @@ struct ConvPass {
 // What one call makes: rows, columns and channel blocks (counted over all groups).
 struct ConvRegion {
   std::int64_t row_begin, row_end, col_begin, col_end, block_begin, block_end;
+  bool uncached = false;  // depthwise: source and destination are too large for the caches
 };
 
 // A stride-1 convolution of r x r taps in tiles of m x m outputs, m + r - 1 = 6

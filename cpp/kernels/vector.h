@@ -48,6 +48,22 @@ CNNFAST_INLINE vf load(const float* p) { return *reinterpret_cast<const vf_unali
 CNNFAST_INLINE vi load(const int32_t* p) { return *reinterpret_cast<const vi_unaligned*>(p); }
 CNNFAST_INLINE void store(float* p, vf v) { *reinterpret_cast<vf_unaligned*>(p) = v; }
 CNNFAST_INLINE void store(int32_t* p, vi v) { *reinterpret_cast<vi_unaligned*>(p) = v; }
+// Past the caches, for results too large for them: p is aligned to a vector. Other threads see the
+// values after fence_streams().
+CNNFAST_INLINE void stream(float* p, vf v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(p, reinterpret_cast<__m512>(v));
+#elif defined(__AVX2__)
+  _mm256_stream_ps(p, reinterpret_cast<__m256>(v));
+#else
+  store(p, v);
+#endif
+}
+CNNFAST_INLINE void fence_streams() {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
 // x - 0, not 0 + x: only the former is x itself (-0 too), so only it folds to one instruction.
 CNNFAST_INLINE vf broadcast(float x) { return x - vf{}; }
 CNNFAST_INLINE vi broadcast(int32_t x) { return vi{} + x; }

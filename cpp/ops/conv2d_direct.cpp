@@ -11,6 +11,7 @@ namespace cnnfast {
 namespace {
 
 constexpr std::int64_t kChunkBytes = 128 << 10;  // pixels of a 1x1 convolution taken at a time
+constexpr std::int64_t kCachedFloats = 4 << 20;  // of sources and results in the last level cache
 
 Epilogue epilogue_of(const Problem& problem) {
   return epilogue_attributes(problem.node.op->name(), problem.attributes);
@@ -90,12 +91,18 @@ struct DirectWork {
   Way way = Way::direct;
   std::int64_t kernel_cols = 1;  // depthwise backward-input: KW, and the taps run backwards
   bool flipped = false;
+  int threads = 1;
   std::vector<Cut> cuts;
   Operands at;
   const ConvKernels* kernels;
 
   std::int64_t blocks(const ConvPass& p) const {
     return way == Way::direct ? block_count(p, *kernels) : 1;
+  }
+
+  // Do a thread's images at a time, and those of the others beside it, exceed the caches?
+  bool uncached(std::int64_t images) const {
+    return images * threads * (plan.src_image + plan.dst_image) > kCachedFloats;
   }
 
   void run_unit(const Run& run, float* scratch, const PlannedPass& each, std::int64_t image,
@@ -140,15 +147,17 @@ struct DirectWork {
                  {0, 1, col, std::min(end, col + cuts[0].rows), 0, all});
       return;
     }
+    const bool uncached = this->uncached(range.end - range.begin);
     for (std::int64_t image = range.begin; image < range.end; ++image)
       for (const PlannedPass& each : plan.passes)
         run_unit(run, rows, each, image,
-                 {0, each.pass.dst_h, 0, each.pass.dst_w, 0, blocks(each.pass)});
+                 {0, each.pass.dst_h, 0, each.pass.dst_w, 0, blocks(each.pass), uncached});
   }
 
   // A thread's share of the units of all passes.
   void run_units(const Run& run, int thread, int threads) const {
     float* rows = scratch(run);
+    const bool uncached = this->uncached(plan.images / this->threads);
     for (std::size_t i = 0; i < plan.passes.size(); ++i) {
       const ConvPass& p = plan.passes[i].pass;
       const Cut& cut = cuts[i];
@@ -159,7 +168,8 @@ struct DirectWork {
         const std::int64_t row = unit % cut.row_units * cut.rows;
         const std::int64_t image = unit / cut.row_units % plan.images;
         const std::int64_t block = unit / cut.row_units / plan.images * cut.blocks;
-        ConvRegion region{0, p.dst_h, 0, p.dst_w, block, std::min(all, block + cut.blocks)};
+        ConvRegion region{0,       p.dst_h, 0, p.dst_w, block, std::min(all, block + cut.blocks),
+                          uncached};
         if (plan.pixels_per_image) {
           region.col_begin = row;
           region.col_end = std::min(p.dst_w, row + cut.rows);
@@ -181,6 +191,7 @@ void add_direct_step(const Problem& problem, StepBuilder& steps, DirectPlan plan
   work->kernels = &problem.kernels.conv;
   work->way = way;
   work->flipped = flipped;
+  work->threads = threads;
   work->kernel_cols = s.window.w.window;
   static constexpr const char* kNames[] = {"direct", "depthwise", "planar"};
   StepSpec spec{kNames[static_cast<int>(way)], Split::free};
@@ -311,13 +322,11 @@ void choose_depthwise_blocks(ConvPass& p, const ConvKernels& kernels) {
 // Channels that are repeated need a copy, and wide pixels are faster through one: neighbours share
 // two sets of L1. Other sources are read where they lie, ahead of time when they come from memory.
 DirectPlan depthwise_plan(DirectPlan plan, const ConvKernels& kernels) {
-  constexpr std::int64_t kWidePixel = 512;         // channels
-  constexpr std::int64_t kCachedFloats = 4 << 20;  // of sources and results
+  constexpr std::int64_t kWidePixel = 512;  // channels
   for (PlannedPass& each : plan.passes) {
     ConvPass& p = each.pass;
     p.copy = p.reduction() > 0 && p.dst_w > 0 && p.dst_h > 0 && !plan.pixels_per_image &&
              (p.group_k > 1 || p.src_c >= kWidePixel);
-    p.ahead = plan.images * (plan.src_image + plan.dst_image) > kCachedFloats;
     p.block_rows = std::max<std::int64_t>(1, p.dst_h);
     if (p.copy) choose_depthwise_blocks(p, kernels);
   }

@@ -149,6 +149,25 @@ def test_depthwise(rng):
         assert_accurate(y[..., part], right, "float64", f"channel {channel}")
 
 
+def test_depthwise_beyond_the_caches(rng):
+    """Results of 16 MiB go past the caches; those of one image do not, and are the same."""
+    for channels in (32, 20):
+        x = rng.standard_normal((9, 130, 126, channels), "float32")
+        w = rng.standard_normal((3, 3, 1, channels), "float32")
+        b = rng.standard_normal(channels, "float32")
+        for level in levels():
+            for stride in (1, 2):
+                how = {"strides": stride, "padding": "same", "groups": channels}
+                y = ops.conv2d(x, w, b, **how)
+                dx = ops.conv2d_backward_input(y, w, x.shape, **how)
+                for i in range(len(x)):
+                    one, shape = slice(i, i + 1), (1, *x.shape[1:])
+                    what = f"{level}, {channels} channels, stride {stride}, image {i}"
+                    assert np.array_equal(y[one], ops.conv2d(x[one], w, b, **how)), what
+                    alone = ops.conv2d_backward_input(y[one], w, shape, **how)
+                    assert np.array_equal(dx[one], alone), what
+
+
 def test_transpose_against_torch(rng):
     torch = pytest.importorskip("torch")
     for strides, padding, extra, dilation, groups in [
