@@ -319,14 +319,17 @@ void choose_depthwise_blocks(ConvPass& p, const ConvKernels& kernels) {
                                std::max<std::int64_t>(1, p.dst_h));
 }
 
-// Channels that are repeated need a copy, and wide pixels are faster through one: neighbours share
-// two sets of L1. Other sources are read where they lie, ahead of time when they come from memory.
+// Channels that are repeated need a copy, and wide pixels are faster through one, as neighbours
+// share two sets of L1; but not taps of a phase, which are few, nor what memory brings. Other
+// sources are read where they lie.
 DirectPlan depthwise_plan(DirectPlan plan, const ConvKernels& kernels) {
   constexpr std::int64_t kWidePixel = 512;  // channels
+  const bool cached = plan.images * (plan.src_image + plan.dst_image) <= kCachedFloats;
   for (PlannedPass& each : plan.passes) {
     ConvPass& p = each.pass;
+    const bool faster = p.src_c >= kWidePixel && plan.passes.size() == 1 && cached;
     p.copy = p.reduction() > 0 && p.dst_w > 0 && p.dst_h > 0 && !plan.pixels_per_image &&
-             (p.group_k > 1 || p.src_c >= kWidePixel);
+             (p.group_k > 1 || faster);
     p.block_rows = std::max<std::int64_t>(1, p.dst_h);
     if (p.copy) choose_depthwise_blocks(p, kernels);
   }
