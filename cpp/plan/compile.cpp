@@ -16,10 +16,11 @@ namespace {
 
 constexpr int kNever = std::numeric_limits<int>::max();
 
-// A plan whose whole work is estimated below this stays on the calling thread: a barrier costs what
-// a neighbour is late. Measured on two cores of Zen 3: the tutorial CNN's training step of batch 1
-// (estimate 420 us) takes 184 us on one thread, 125 us on two; LeNet-5's (260 us) 100 us on one.
-constexpr double kWorthThreads = 300e-6;  // seconds
+// A thread joins for this much estimated work: a barrier costs what a neighbour is late. Measured on
+// two cores of Zen 3, one thread and two: the tutorial CNN's training step of batch 1 (estimate 420
+// us) 184 and 125 us, its inference (126 us) 42 and 30, LeNet-5's (46 us) 24 and 25.
+constexpr double kWorthThread = 50e-6;  // seconds
+constexpr double kBrief = 1e-3;
 constexpr double kFlopsPerSecond = 60e9, kBytesPerSecond = 10e9, kStepSeconds = 50e-9;
 
 class Compiler {
@@ -81,7 +82,8 @@ class Compiler {
       plan_.nodes.push_back(std::move(report));
     }
     const int wanted = options_.threads > 0 ? options_.threads : threads();
-    plan_.threads = seconds < kWorthThreads ? 1 : wanted;
+    plan_.threads = static_cast<int>(std::clamp<double>(seconds / kWorthThread, 1, wanted));
+    plan_.brief = seconds < kBrief;
   }
 
   int add_buffer(Home home, int home_index, std::int64_t bytes) {

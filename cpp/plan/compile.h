@@ -63,6 +63,7 @@ struct CompiledPlan {
   std::vector<int> constant_buffers;
   std::int64_t arena_bytes = 0, persistent_bytes = 0;
   int threads = 1;
+  bool brief = false;  // takes no longer than sleeping threads may take to wake
 };
 
 // Passes, choice of implementations, memory plan, barriers.

@@ -38,6 +38,9 @@ struct Plan::Impl {
   Barrier barrier;
   Isa isa = current_isa();
 
+  Clock::time_point ended = {};  // the last run
+  int in_a_row = 0;              // runs that followed each other closely
+
   // State of the run in progress.
   bool everything = true;
   double* seconds = nullptr;  // profile: by step
@@ -118,21 +121,38 @@ struct Plan::Impl {
     }
   }
 
-  void walk(int thread, int threads) {
-    const Run run{bases.data(), thread, true};
+  // The shares [begin, end) of every step, of compiled.threads: a thread's own, or all of them on
+  // one thread, which needs no barrier.
+  void walk(int begin, int end) {
+    const int threads = compiled.threads;
+    const bool meets = end - begin < threads;
     for (std::size_t s = 0; s < compiled.steps.size(); ++s) {
       const CompiledStep& step = compiled.steps[s];
       if (step.guard >= 0 && !everything) continue;
-      if (everything ? step.barrier : step.barrier_short) barrier.wait();
+      if (meets && (everything ? step.barrier : step.barrier_short)) barrier.wait();
       if (step.guard >= 0 && step.packed_version == version(step.guard)) continue;
-      if (const int chain = chain_from[s]; chain >= 0) {
-        const auto c = static_cast<std::size_t>(chain);
-        run_chain(c, thread, threads);
-        s = static_cast<std::size_t>(compiled.chains[c].last);
-      } else {
-        run_step(s, run, thread, threads);
+      const int chain = chain_from[s];
+      for (int thread = begin; thread < end; ++thread) {
+        if (chain >= 0)
+          run_chain(static_cast<std::size_t>(chain), thread, threads);
+        else
+          run_step(s, Run{bases.data(), thread, true}, thread, threads);
       }
+      if (chain >= 0)
+        s = static_cast<std::size_t>(compiled.chains[static_cast<std::size_t>(chain)].last);
     }
+  }
+
+  // Does the calling thread do everybody's share? Idle workers go to sleep after a few milliseconds,
+  // and waking them has been seen to take 4 ms: a brief plan wakes them only where many runs follow
+  // each other.
+  bool runs_alone() {
+    constexpr auto kAwake = std::chrono::milliseconds(1);
+    constexpr int kSeries = 8;
+    if (compiled.threads == 1) return true;
+    if (!compiled.brief || seconds) return false;
+    in_a_row = Clock::now() - ended < kAwake ? std::min(in_a_row + 1, kSeries) : 0;
+    return in_a_row < kSeries;
   }
 
   void run(const void* const* in, void* const* out) {
@@ -152,9 +172,10 @@ struct Plan::Impl {
       bases[static_cast<std::size_t>(buffer)] = static_cast<std::byte*>(out[i]);
     everything = !packs_are_fresh();
     run_region(
-        compiled.threads,
+        runs_alone() ? 1 : compiled.threads,
         [](void* self, int thread, int threads) {
-          static_cast<Impl*>(self)->walk(thread, threads);
+          Impl& plan = *static_cast<Impl*>(self);
+          plan.walk(thread, threads == 1 ? plan.compiled.threads : thread + 1);
         },
         this);
     for (const int s : guarded) {
@@ -162,6 +183,7 @@ struct Plan::Impl {
       step.packed_version = version(step.guard);
     }
     for (const int v : compiled.updated) compiled.variables[static_cast<std::size_t>(v)]->bump();
+    if (compiled.threads > 1 && compiled.brief) ended = Clock::now();
   }
 };
 
