@@ -23,18 +23,25 @@ struct Window {
   int64_t pixel;   // floats between columns
   Inside h, w;
   int64_t columns;  // of the whole window: for places
-  int square;       // K when it is a whole window of K x K, else 0
-
-  void find_square(const PoolSizes& s) __attribute__((always_inline)) {
-    const bool whole = h.first == 0 && w.first == 0 && h.end == s.window_h && w.end == s.window_w;
-    square =
-        whole && s.window_h == s.window_w && s.window_w <= 3 ? static_cast<int>(s.window_w) : 0;
-  }
 };
 
-// Whole windows of 2 x 2 and 3 x 3, which nearly all are, unrolled.
+// What is known of a window when code is compiled: all K x K taps are inside; 0: nothing.
+template <int K>
+struct Square {};
+
+// Calls f(Square): whole windows of 2 x 2 and 3 x 3, which nearly all are, get code of their own.
+template <class F>
+CNNFAST_INLINE void with_square(const PoolSizes& s, const Window& t, F f) {
+  const bool whole = t.h.first == 0 && t.w.first == 0 && t.h.end == s.window_h &&
+                     t.w.end == s.window_w && s.window_h == s.window_w;
+  if (whole && s.window_w == 2) return f(Square<2>{});
+  if (whole && s.window_w == 3) return f(Square<3>{});
+  f(Square<0>{});
+}
+
+// Loads come from load_at(pointer); for each tap f(vector, place).
 template <int K, class Load, class F>
-CNNFAST_INLINE void for_square(const Window& t, int64_t offset, Load load_at, F f) {
+CNNFAST_INLINE void for_taps(Square<K>, const Window& t, int64_t offset, Load load_at, F f) {
   CNNFAST_UNROLL
   for (int kh = 0; kh < K; ++kh) {
     CNNFAST_UNROLL
@@ -42,12 +49,8 @@ CNNFAST_INLINE void for_square(const Window& t, int64_t offset, Load load_at, F 
       f(load_at(t.x + kh * t.row + kw * t.pixel + offset), kh * K + kw);
   }
 }
-
-// Loads come from load_at(pointer); for each tap f(vector, place).
 template <class Load, class F>
-CNNFAST_INLINE void for_taps(const Window& t, int64_t offset, Load load_at, F f) {
-  if (t.square == 2) return for_square<2>(t, offset, load_at, f);
-  if (t.square == 3) return for_square<3>(t, offset, load_at, f);
+CNNFAST_INLINE void for_taps(Square<0>, const Window& t, int64_t offset, Load load_at, F f) {
   for (int64_t kh = t.h.first; kh < t.h.end; ++kh)
     for (int64_t kw = t.w.first; kw < t.w.end; ++kw)
       f(load_at(t.x + kh * t.row + kw * t.pixel + offset),
@@ -68,45 +71,47 @@ CNNFAST_INLINE bool any(vi mask) {
 
 // Without regard to NaN; the sum of all taps is NaN if one of them was (or if opposite infinities
 // met: then the careful way is taken for nothing).
-template <class Load>
-CNNFAST_INLINE vi max_ordered(const Window& t, int64_t offset, Load load_at, int32_t first,
-                              MaxState& s) {
+template <bool kPlaces, int K, class Load>
+CNNFAST_INLINE vi max_ordered(Square<K> square, const Window& t, int64_t offset, Load load_at,
+                              int32_t first, MaxState& s) {
   s.best = load_at(t.x + t.h.first * t.row + t.w.first * t.pixel + offset);
   s.place = broadcast(first);
   vf total = s.best;
-  for_taps(t, offset, load_at, [&](vf v, int32_t place) __attribute__((always_inline)) {
+  for_taps(square, t, offset, load_at, [&](vf v, int32_t place) __attribute__((always_inline)) {
     if (place == first) return;
-    s.place = v > s.best ? broadcast(place) : s.place;
+    if (kPlaces) s.place = v > s.best ? broadcast(place) : s.place;
     s.best = max(v, s.best);
     total += v;
   });
   return total != total;
 }
 
-template <class Load, class Index>
-CNNFAST_INLINE void max_vector(const Window& t, int64_t offset, Load load_at, float* y,
-                               Index* argmax, int lanes) {
+// kPlaces: where the best stood goes to `argmax`.
+template <bool kPlaces, int K, class Load, class Index>
+CNNFAST_INLINE void max_vector(Square<K> square, const Window& t, int64_t offset, Load load_at,
+                               float* y, Index* argmax, int lanes) {
   constexpr float kMinusInfinity = -__builtin_inff();
-  const int32_t first = static_cast<int32_t>(t.h.first * t.columns + t.w.first);
-  const bool empty = t.h.first >= t.h.end || t.w.first >= t.w.end;
+  const int32_t first = K ? 0 : static_cast<int32_t>(t.h.first * t.columns + t.w.first);
+  const bool empty = K == 0 && (t.h.first >= t.h.end || t.w.first >= t.w.end);
   MaxState s;
-  if (empty || any(max_ordered(t, offset, load_at, first, s))) {
+  if (empty || any(max_ordered<kPlaces>(square, t, offset, load_at, first, s))) {
     s = {broadcast(kMinusInfinity), broadcast(empty ? 0 : first)};
-    for_taps(t, offset, load_at,
+    for_taps(square, t, offset, load_at,
              [&](vf v, int32_t place) __attribute__((always_inline)) { take(s, v, place); });
   }
   if (lanes == kLanes)
     store(y, s.best);
   else
     store_first(y, s.best, lanes);
-  if (argmax != nullptr) store_places(argmax, s.place, lanes);
+  if (kPlaces) store_places(argmax, s.place, lanes);
 }
 
-template <class Load>
-CNNFAST_INLINE void average_vector(const Window& t, int64_t offset, Load load_at, float* y,
-                                   int lanes) {
+template <int K, class Load>
+CNNFAST_INLINE void average_vector(Square<K> square, const Window& t, int64_t offset, Load load_at,
+                                   float* y, int lanes) {
   vf sum = {};
-  for_taps(t, offset, load_at, [&](vf v, int32_t) __attribute__((always_inline)) { sum += v; });
+  for_taps(square, t, offset, load_at,
+           [&](vf v, int32_t) __attribute__((always_inline)) { sum += v; });
   const int64_t count = (t.h.end - t.h.first) * (t.w.end - t.w.first);
   const vf mean = count > 0 ? sum * (1.0f / static_cast<float>(count)) : vf{};
   if (lanes == kLanes)
@@ -115,8 +120,8 @@ CNNFAST_INLINE void average_vector(const Window& t, int64_t offset, Load load_at
     store_first(y, mean, lanes);
 }
 
-// Calls f(window, offset of the channel, load, output offset, lanes) for every vector of output
-// row `row`.
+// Calls f(Square, window, offset of the channel, load, output offset, lanes) for every vector of
+// output row `row`.
 template <class F>
 CNNFAST_INLINE void for_vectors(const PoolSizes& s, const Folding& folding, const float* x,
                                 int64_t row, F f) {
@@ -131,18 +136,20 @@ CNNFAST_INLINE void for_vectors(const PoolSizes& s, const Folding& folding, cons
     const int64_t start_w = ow * s.stride_w - s.left;
     t.x = from + start_w * s.c;
     t.w = clip(s.w, s.window_w, start_w);
-    t.find_square(s);
-    int64_t c = 0;
-    for (; c + kLanes <= s.c; c += kLanes)
-      f(
-          t, c, [](const float* p) __attribute__((always_inline)) { return load(p); }, ow * s.c + c,
-          kLanes);
-    if (c < s.c) {
-      const int n = static_cast<int>(s.c - c);
-      f(
-          t, c, [n](const float* p) __attribute__((always_inline)) { return load_first(p, n); },
-          ow * s.c + c, n);
-    }
+    with_square(s, t, [&](auto square) __attribute__((always_inline)) {
+      int64_t c = 0;
+      for (; c + kLanes <= s.c; c += kLanes)
+        f(
+            square, t, c, [](const float* p) __attribute__((always_inline)) { return load(p); },
+            ow * s.c + c, kLanes);
+      if (c < s.c) {
+        const int n = static_cast<int>(s.c - c);
+        f(
+            square, t, c,
+            [n](const float* p) __attribute__((always_inline)) { return load_first(p, n); },
+            ow * s.c + c, n);
+      }
+    });
   };
   if (folding.pixels == 1) {
     for (int64_t ow = 0; ow < s.ow; ++ow) one_pixel(ow);
@@ -154,29 +161,35 @@ CNNFAST_INLINE void for_vectors(const PoolSizes& s, const Folding& folding, cons
     const int count = static_cast<int>(smaller(whole.end - ow, folding.pixels));
     t.x = from + (ow * s.stride_w - s.left) * s.c;
     t.w = {0, s.window_w};
-    t.find_square(s);
-    f(
-        t, 0,
-        [&](const float* p)
-            __attribute__((always_inline)) { return load_folded(folding, p, count); },
-        ow * s.c, folding.lanes(count));
+    with_square(s, t, [&](auto square) __attribute__((always_inline)) {
+      f(
+          square, t, 0,
+          [&](const float* p)
+              __attribute__((always_inline)) { return load_folded(folding, p, count); },
+          ow * s.c, folding.lanes(count));
+    });
   }
   for (int64_t ow = whole.end; ow < s.ow; ++ow) one_pixel(ow);
 }
 
-template <class Index>
-void max_pool(const PoolSizes& s, const float* x, float* y, Index* argmax, int64_t row,
-              int64_t end) {
+template <bool kPlaces, class Index>
+void max_pool_rows(const PoolSizes& s, const float* x, float* y, Index* argmax, int64_t row,
+                   int64_t end) {
   const Folding folding = fold(s.c, s.stride_w, false);
   for (; row < end; ++row) {
     const int64_t base = row * s.ow * s.c;
     for_vectors(s, folding, x, row,
-                [&](const Window& t, int64_t offset, auto load_at, int64_t to, int lanes)
-                    __attribute__((always_inline)) {
-                      max_vector(t, offset, load_at, y + base + to,
-                                 argmax == nullptr ? argmax : argmax + base + to, lanes);
-                    });
+                [&](auto square, const Window& t, int64_t offset, auto load_at, int64_t to,
+                    int lanes) __attribute__((always_inline)) {
+                  max_vector<kPlaces>(square, t, offset, load_at, y + base + to,
+                                      kPlaces ? argmax + base + to : nullptr, lanes);
+                });
   }
+}
+template <class Index>
+void max_pool(const PoolSizes& s, const float* x, float* y, Index* argmax, int64_t row,
+              int64_t end) {
+  (argmax ? max_pool_rows<true, Index> : max_pool_rows<false, Index>)(s, x, y, argmax, row, end);
 }
 
 void average_pool(const PoolSizes& s, const float* x, float* y, int64_t row, int64_t end) {
@@ -184,10 +197,10 @@ void average_pool(const PoolSizes& s, const float* x, float* y, int64_t row, int
   for (; row < end; ++row) {
     const int64_t base = row * s.ow * s.c;
     for_vectors(s, folding, x, row,
-                [&](const Window& t, int64_t offset, auto load_at, int64_t to, int lanes)
-                    __attribute__((always_inline)) {
-                      average_vector(t, offset, load_at, y + base + to, lanes);
-                    });
+                [&](auto square, const Window& t, int64_t offset, auto load_at, int64_t to,
+                    int lanes) __attribute__((always_inline)) {
+                  average_vector(square, t, offset, load_at, y + base + to, lanes);
+                });
   }
 }
 
