@@ -144,23 +144,23 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
   StepSpec spec{m == 4 ? "winograd 4x4, 3x3" : "winograd 2x2, 5x5", Split::free};
   const std::int64_t per_image = plan.pass.image_tiles();
   bool share_blocks = false;
+  std::int64_t walked = plan.tiles;  // by a thread
   if (s.flops() < kSingleThreadFlops) {
     spec.split = Split::single;
   } else if (s.n % threads == 0 || s.n >= 8 * threads) {
     spec.split = Split::rows;
     spec.rows = s.n;
+    walked = (s.n + threads - 1) / threads * per_image;
     // Every part reads all weights again: from L2, or not at all.
     spec.parts = 144 * s.c * s.k <= kPartWeights;
   } else {
     // Few tiles: each thread makes all of them for its share of the channels, so that the weights
     // are read once.
     share_blocks = plan.tiles <= 2 * plan.pass.block_tiles && blocks >= 2 * threads;
-    if (!share_blocks) {
-      const std::int64_t even = (plan.tiles + threads - 1) / threads;
-      plan.pass.block_tiles = std::min(plan.pass.block_tiles, even);
-    }
+    if (!share_blocks) walked = (plan.tiles + threads - 1) / threads;
   }
-  plan.pass.block_tiles = std::min(plan.pass.block_tiles, plan.tiles);
+  // No small rest that reads all weights again.
+  if (walked < 2 * plan.pass.block_tiles) plan.pass.block_tiles = walked;
   const WinogradPass pass = plan.pass;
   const std::int64_t tiles = plan.tiles, images = s.n;
   const Slot scratch = steps.scratch_per_thread(kernels.winograd_scratch(pass) * 4);
