@@ -2,7 +2,10 @@
 //
 // F(2x2, 3x3) is absent: on a map of 1 or 2 pixels a side it multiplies 16 times a channel where
 // F(4x4, 3x3) does 36, but the direct sums inside such a map are 1 and 16; on 3 and 4 pixels it is
-// 64 against 36, on 5 and 6 144 both, on 7 and 8 256 against 144.
+// 64 against 36, on 5 and 6 144 both, on 7 and 8 256 against 144. What is left to it are the
+// weights of a few images on wide 7x7 maps, 17 MB of 512 x 512 channels where F(4x4, 3x3) has 38:
+// there the direct kernel, whose weights are 9 MB, takes 2.6 ms an image, F(4x4, 3x3) 5.2 (two
+// cores of Zen 3).
 #include "ops/conv2d_winograd.h"
 
 #include <algorithm>
@@ -94,6 +97,8 @@ double direct_cycles(const Conv2dShape& s, const WinogradPlan& plan, const ConvK
 
 namespace {
 
+constexpr double kLastLevelBytes = 16 << 20;  // what one may hope for of a shared cache
+
 // Estimated cycles. The constants are measured: 36 loads, 144 operations and 36 stores of a
 // transform take about 200 cycles.
 double winograd_cycles(const WinogradPlan& plan, const ConvKernels& kernels) {
@@ -103,10 +108,12 @@ double winograd_cycles(const WinogradPlan& plan, const ConvKernels& kernels) {
   const double destination = std::ceil(static_cast<double>(plan.pass.dst_c) / lanes);
   const double products = 36.0 * static_cast<double>(plan.pass.src_c);
   const double walks = std::ceil(tiles / static_cast<double>(plan.pass.block_tiles));
+  const double weights = products * destination * lanes * 4.0;            // bytes
+  const double bytes_per_cycle = weights > kLastLevelBytes ? 6.0 : 32.0;  // memory; L2 and L3
   return tiles * (products * product_cycles(static_cast<double>(plan.pass.dst_c), kernels) +
                   220.0 * source + 200.0 * destination) +
          static_cast<double>(plan.pass.src_c) * destination * 160.0 +
-         walks * products * destination * lanes * 4.0 / 32.0;  // weights from L2 and L3
+         walks * weights / bytes_per_cycle;
 }
 std::optional<std::string> discourages(const Problem& problem, const Conv2dShape& s, bool flipped) {
   const ConvKernels& kernels = problem.kernels.conv;
