@@ -100,8 +100,10 @@ DirectPlan plan_direct_forward(const Conv2dShape& s, const ConvKernels& kernels,
     p.dst_row = p.dst_w * s.k;
     finish(p);
   }
-  // Whole vectors of few channels are read as well where they lie: no packing step.
-  p.packed = !(s.groups == 1 && s.k % kernels.lanes == 0 && s.k <= 64);
+  // Read as well where they lie: whole vectors of a block's channels, or a few KB of several
+  // blocks. More would share a part of L1's sets.
+  const bool few = s.k <= kernels.block || (s.k <= 64 && 4 * p.reduction() * s.k <= (8 << 10));
+  p.packed = !(s.groups == 1 && s.k % kernels.lanes == 0 && few);
   p.weight_step = s.k;
   if (p.packed) plan.packed_floats = p.reduction() * s.groups * round_up(p.group_k, kernels.lanes);
   plan.passes.push_back(planned);

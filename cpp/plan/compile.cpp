@@ -16,9 +16,9 @@ namespace {
 
 constexpr int kNever = std::numeric_limits<int>::max();
 
-// A thread joins for this much estimated work: a barrier costs what a neighbour is late. Measured on
-// two cores of Zen 3, one thread and two: the tutorial CNN's training step of batch 1 (estimate 420
-// us) 184 and 125 us, its inference (126 us) 42 and 30, LeNet-5's (46 us) 24 and 25.
+// A thread joins for this much estimated work: a barrier costs what a neighbour is late. Measured
+// on two cores of Zen 3, one thread and two: the tutorial CNN's training step of batch 1 (estimate
+// 420 us) 184 and 125 us, its inference (126 us) 42 and 30, LeNet-5's (46 us) 24 and 25.
 constexpr double kWorthThread = 50e-6;  // seconds
 constexpr double kBrief = 1e-3;
 constexpr double kFlopsPerSecond = 60e9, kBytesPerSecond = 10e9, kStepSeconds = 50e-9;

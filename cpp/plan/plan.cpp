@@ -143,9 +143,9 @@ struct Plan::Impl {
     }
   }
 
-  // Does the calling thread do everybody's share? Idle workers go to sleep after a few milliseconds,
-  // and waking them has been seen to take 4 ms: a brief plan wakes them only where many runs follow
-  // each other.
+  // Does the calling thread do everybody's share? Idle workers go to sleep after a few
+  // milliseconds, and waking them has been seen to take 4 ms: a brief plan wakes them only where
+  // many runs follow each other.
   bool runs_alone() {
     constexpr auto kAwake = std::chrono::milliseconds(1);
     constexpr int kSeries = 8;
