@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnnfast._trace import Tensor, Variable, apply
+from cnnfast._trace import DTYPES, Tensor, Variable, apply
 from cnnfast.ops import _arguments as arguments
 from cnnfast.ops._arguments import Axis, Node, Result, Shape, Value
 
@@ -153,7 +153,7 @@ def cast(x: Value, dtype: str) -> Result:
     name = arguments.dtype(op, dtype)
     if not isinstance(x, (Tensor, Variable)):
         array = np.asarray(x)
-        if array.dtype.name not in arguments.DTYPES and array.dtype.kind in "fiu":
+        if array.dtype.name not in DTYPES and array.dtype.kind in "fiu":
             return array.astype(name)
     return apply(op, [arguments.value(op, "x", x)], {"dtype": name})[0]
 
