@@ -4,12 +4,13 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
 import cnnfast
-from cnnfast import _core, ops, runtime
+from cnnfast import _core, layers, ops, runtime
 
 
 def run_python(code, **environment):
@@ -136,6 +137,38 @@ def test_several_python_threads_at_once():
     with ThreadPoolExecutor(4) as pool:
         for result in pool.map(lambda _: convolve(), range(16)):
             np.testing.assert_array_equal(result, expected)
+
+
+def test_a_brief_plan_gives_the_same_alone_and_in_a_series():
+    """After a pause the caller computes everybody's share, in a series of calls the threads do."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((1, 28, 28, 1), "float32"), np.array([3])
+
+    def train(pause):
+        cnnfast.utils.set_random_seed(0)
+        model = cnnfast.Sequential(
+            [
+                cnnfast.Input((28, 28, 1)),
+                layers.Conv2D(32, 3, activation="relu"),
+                layers.MaxPooling2D(),
+                layers.Conv2D(64, 3, activation="relu"),
+                layers.Flatten(),
+                layers.Dense(10),
+            ]
+        )
+        model.compile("adam", cnnfast.losses.SparseCategoricalCrossentropy(from_logits=True))
+        for _ in range(30):
+            model.train_on_batch(x, y)
+            time.sleep(pause)
+        assert "2 threads" in model.plan(1, mode="train").explain()
+        return model
+
+    runtime.set_num_threads(2)
+    alone, series = train(0.003), train(0)
+    for a, b in zip(alone.get_weights(), series.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+    results = [series.predict_on_batch(x) for _ in range(30)]
+    assert all(np.array_equal(r, results[0]) for r in results)
 
 
 def test_thousand_shapes_do_not_grow_memory():

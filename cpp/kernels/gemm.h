@@ -195,7 +195,27 @@ CNNFAST_INLINE void prefetch_rows(const float* p, int64_t row, int64_t rows, int
       __builtin_prefetch(p + i * 16);
 }
 
+// One step: the gradient of a kernel from one image. A row's last vector overlaps the one before.
+void outer_product(const Gemm& g) {
+  for (int64_t m = 0; m < g.m; ++m) {
+    const vf a = broadcast(g.a[m * g.a_row]);
+    float* c = g.c + m * g.c_row;
+    if (g.n < kLanes)
+      store_first(c, a * load_first(g.b, static_cast<int>(g.n)), static_cast<int>(g.n));
+    for (int64_t o = 0; g.n >= kLanes && o < g.n; o += kLanes) {
+      const int64_t at = smaller(o, g.n - kLanes);
+      store(c + at, a * load(g.b + at));
+    }
+  }
+  if (g.b_sums)
+    for (int64_t o = 0; o < g.n; ++o) g.b_sums[o] = g.b[o];
+}
+
 void gemm(const Gemm& g) {
+  if (g.k == 1 && g.b_column == 1 && !g.bias && g.activation == ActivationKind::linear) {
+    outer_product(g);
+    return;
+  }
   float* block = g.scratch;
   float* strip = g.scratch + kBlockK * kBlockColumns;
   const int64_t strips = (g.m + kTileRows - 1) / kTileRows;
