@@ -6,7 +6,10 @@ import pytest
 import cnnfast as keras
 from cnnfast import applications
 from cnnfast.applications import (
+    VGG11,
+    VGG13,
     VGG16,
+    VGG19,
     AlexNet,
     CIFARResNet,
     LeNet5,
@@ -117,12 +120,27 @@ def test_alexnet_drops_where_its_papers_say():
     assert order(dropout=0)[-4:] == ["flatten", "fc6", "fc7", "predictions"]
 
 
-def test_vgg16_shapes(zeros):
-    names = [f"block{i}_pool" for i in range(1, 6)]
-    assert shapes(VGG16(), *names, "flatten", "fc1", "drop1", "fc2", "predictions") == [
-        (112, 112, 64), (56, 56, 128), (28, 28, 256), (14, 14, 512), (7, 7, 512), (25088,),
-        (4096,), (4096,), (4096,), (1000,),
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("build", "convolutions"),
+    [
+        (VGG11, (1, 1, 2, 2, 2)),
+        (VGG13, (2, 2, 2, 2, 2)),
+        (VGG16, (2, 2, 3, 3, 3)),
+        (VGG19, (2, 2, 4, 4, 4)),
+    ],
+)
+def test_vgg_shapes(zeros, build, convolutions):
+    model, names, right = build(), [], []
+    for block, (count, filters) in enumerate(
+        zip(convolutions, (64, 128, 256, 512, 512), strict=True), 1
+    ):
+        side = 224 >> (block - 1)
+        names += [f"block{block}_conv{i + 1}" for i in range(count)] + [f"block{block}_pool"]
+        right += count * [(side, side, filters)] + [(side // 2, side // 2, filters)]
+    names += ["flatten", "fc1", "drop1", "fc2", "predictions"]
+    right += [(25088,), (4096,), (4096,), (4096,), (1000,)]
+    assert shapes(model, *names) == right
+    assert len(model.layers) == 1 + len(names) + 1  # input; drop2
 
 
 @pytest.mark.parametrize(
