@@ -44,8 +44,9 @@ std::optional<std::string> discourages(const Problem& problem) {
   const double destination = std::ceil(static_cast<double>(s.k) / lanes);
   const double products = 36.0 * c;
   const double walks = std::ceil(tiles / static_cast<double>(plan.pass.block_tiles));
+  const double gradient = plan.pass.m == 4 ? 200.0 : 60.0;  // 2x2 of dy: 4 loads, half the sums
   const double ours = tiles * (products * product_cycles(static_cast<double>(s.k), kernels) +
-                               220.0 * source + 200.0 * destination) +
+                               220.0 * source + gradient * destination) +
                       c * destination * 200.0 + walks * products * destination * lanes * 8.0 / 32.0;
   const double direct = direct_cycles(s, plan, kernels);
   if (ours > 0.9 * direct)
