@@ -173,7 +173,8 @@ void depthwise_in_place(const ConvPass& p, const float* src, const float* w, int
   to = larger(smaller(to, end), from);
   DepthwiseTile t = depthwise_start(p, channels, p.src_w * channels);
   t.bias = scratch;
-  const bool streams = region.uncached && !depthwise_finishes(p) && p.dst_col % kLanes == 0 &&
+  const bool streams = region.uncached && !depthwise_finishes(p) && p.dst_row % kLanes == 0 &&
+                       p.dst_col % kLanes == 0 &&
                        reinterpret_cast<uintptr_t>(dst) % (4 * kLanes) == 0;
   const auto at_column = [&](DepthwiseTile row, int64_t col) {
     row.x += col * row.x_col;
