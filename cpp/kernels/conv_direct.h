@@ -115,13 +115,26 @@ void conv_blocks(const ConvPass& p, Tile t, const ChannelBlocks& blocks, const f
   }
 }
 
+// A channel block by its number, which counts joint passes, groups and the blocks of a group.
+struct BlockPlace {
+  int64_t joint, group, k;
+  BlockPlace(const ConvPass& p, int64_t group_blocks, int64_t block)
+      : joint(block / group_blocks / p.groups),
+        group(block / group_blocks % p.groups),
+        k(block % group_blocks * kBlock) {}
+  int64_t destination(const ConvPass& p) const {
+    return joint / p.joint_cols * p.joint_row + joint % p.joint_cols * p.joint_col +
+           group * p.group_k + k;
+  }
+};
+
 void conv_direct(const ConvPass& p, const float* src, const float* weights, const float* bias,
                  float* dst, float* scratch, const ConvRegion& region) {
   if (region.col_end <= region.col_begin) return;
   const int64_t group_vectors = (p.group_k + kLanes - 1) / kLanes;
   const int64_t group_blocks = (group_vectors + 1) / 2;
-  const int64_t all_blocks = group_blocks * p.groups;
-  const bool whole = region.block_begin == 0 && region.block_end == all_blocks;
+  const bool whole =
+      p.joint() == 1 && region.block_begin == 0 && region.block_end == group_blocks * p.groups;
   const bool after =
       p.activation == ActivationKind::tanh || p.activation == ActivationKind::sigmoid;
   // With one group and adjoining taps a row of taps is one run of floats.
@@ -158,19 +171,20 @@ void conv_direct(const ConvPass& p, const float* src, const float* weights, cons
     float* y = dst + row * p.dst_row;
     ChannelBlocks blocks;
     for (int64_t block = region.block_begin; block < region.block_end; ++block) {
-      const int64_t group = block / group_blocks, k = (block % group_blocks) * kBlock;
-      const int64_t left = p.group_k - k;
+      const BlockPlace place(p, group_blocks, block);
+      const int64_t left = p.group_k - place.k;
       blocks.vectors = left > kLanes ? 2 : 1;
       t.last = static_cast<int>(smaller(kLanes, left - (blocks.vectors - 1) * kLanes));
       ChannelBlock& b = blocks.at[blocks.count++];
-      b.x = group * p.group_c;
-      b.y = group * p.group_k + k;
-      b.bias = bias ? bias + b.y : nullptr;
+      b.x = place.group * p.group_c;
+      b.y = place.destination(p);
+      b.bias = bias ? bias + place.group * p.group_k + place.k : nullptr;
       if (p.packed) {
-        b.w = weights + (group * group_vectors * kLanes + k) * p.reduction();
+        const int64_t vectors = (place.joint * p.groups + place.group) * group_vectors;
+        b.w = weights + (vectors * kLanes + place.k) * p.reduction();
         t.w_step = blocks.vectors * kLanes;
       } else {
-        b.w = weights + k;
+        b.w = weights + place.k;
         t.w_step = p.weight_step;
       }
       const bool next_is_whole =
@@ -189,10 +203,10 @@ void conv_direct(const ConvPass& p, const float* src, const float* weights, cons
         continue;
       }
       for (int64_t block = region.block_begin; block < region.block_end; ++block) {
-        const int64_t k = (block % group_blocks) * kBlock;
-        float* block_y = row_y + block / group_blocks * p.group_k + k;
+        const BlockPlace place(p, group_blocks, block);
+        float* block_y = row_y + place.destination(p);
         for (int64_t col = region.col_begin; col < region.col_end; ++col)
-          activate(block_y + col * p.dst_col, smaller(kBlock, p.group_k - k), p.activation);
+          activate(block_y + col * p.dst_col, smaller(kBlock, p.group_k - place.k), p.activation);
       }
     }
   }

@@ -19,6 +19,9 @@ struct ConvPass {
   std::int64_t groups = 1, group_c = 1, group_k = 1;  // channels of a group: source, destination
   std::int64_t dst_h = 0, dst_w = 0;                  // pixels this pass makes
   std::int64_t dst_row = 0, dst_col = 0;              // strides between them
+  // Passes over the same source places, each with weights of its own, made as one by `direct`: how
+  // many, and how far their destinations lie apart. Their channel blocks follow one another.
+  std::int64_t joint_rows = 1, joint_cols = 1, joint_row = 0, joint_col = 0;
   bool copy = false;                // some tap leaves the source: rows go through a padded copy
   std::int64_t copy_w = 0;          // source columns the pass touches
   std::int64_t block_rows = 1;      // destination rows made per walk over the channel blocks
@@ -29,6 +32,7 @@ struct ConvPass {
   float alpha = 0.2f;
 
   std::int64_t reduction() const { return row_taps * col_taps * group_c; }
+  std::int64_t joint() const { return joint_rows * joint_cols; }
   // Source rows that `rows` destination rows touch.
   std::int64_t copy_rows(std::int64_t rows) const {
     return (rows - 1) * row_step + (row_taps - 1) * row_tap_step + 1;

@@ -19,7 +19,7 @@ Epilogue epilogue_of(const Problem& problem) {
 
 std::int64_t block_count(const ConvPass& p, const ConvKernels& kernels) {
   const std::int64_t vectors = (p.group_k + kernels.lanes - 1) / kernels.lanes;
-  return (vectors + 1) / 2 * p.groups;
+  return (vectors + 1) / 2 * p.groups * p.joint();
 }
 
 // The kernels that share the plan of passes and the way it is cut.
@@ -62,7 +62,8 @@ Cut cut_pass(const DirectPlan& plan, ConvPass& p, const ConvKernels& kernels, Wa
   cut.rows = step;
   const std::int64_t images = std::max<std::int64_t>(1, plan.images);
   const std::int64_t wanted = (4 * threads + images - 1) / images;  // units per image
-  const double weight_bytes = 4.0 * static_cast<double>(p.reduction() * p.group_k * p.groups);
+  const double weight_bytes =
+      4.0 * static_cast<double>(p.reduction() * p.group_k * p.groups * p.joint());
   const double source_bytes =
       4.0 * static_cast<double>(plan.pixels_per_image ? p.src_w * p.src_c : plan.src_image);
   if (threads > 1 && (extent + step - 1) / step < wanted) {
@@ -109,7 +110,7 @@ struct DirectWork {
                 const ConvRegion& region) const {
     if (way == Way::depthwise) {
       const std::int64_t col = each.pass.src_c * each.pass.group_k, row = kernel_cols * col;
-      const ConvKernels::Phase& f = each.phase;
+      const ConvKernels::Phase f = flipped ? each.phases[0] : ConvKernels::Phase{};
       kernels->depthwise(
           each.pass, run.ptr<const float>(at.src) + image * plan.src_image,
           run.ptr<const float>(at.weights) + (flipped ? f.kh_last * row + f.kw_last * col : 0),
@@ -265,8 +266,8 @@ void build_forward(const Problem& problem, StepBuilder& steps) {
 void build_backward_input_way(const Problem& problem, StepBuilder& steps, Way way) {
   const Conv2dShape s = conv2d_backward_input_shape(problem);
   const ConvKernels& kernels = problem.kernels.conv;
-  DirectPlan plan =
-      plan_direct_backward_input(s, kernels, epilogue_of(problem), way != Way::planar);
+  DirectPlan plan = plan_direct_backward_input(s, kernels, epilogue_of(problem), way != Way::planar,
+                                               way == Way::direct);
   for (PlannedPass& each : plan.passes)
     each.pass.weight_step = kernels.lanes;  // planar: one vector
   const Slot w = steps.input(1);
@@ -276,11 +277,15 @@ void build_backward_input_way(const Problem& problem, StepBuilder& steps, Way wa
   steps.pack_step(1, {"pack", split, 0, false, 0, {w, packed}},
                   [=, &kernels](const Run& run, int thread, int threads) {
                     for (const PlannedPass& each : *passes) {
+                      const ConvPass& p = each.pass;
                       const Range range =
-                          pack_share(split, block_count(each.pass, kernels), thread, threads);
-                      kernels.pack_backward(
-                          run.ptr<const float>(w), run.ptr<float>(packed) + each.weights,
-                          each.phase, s.group_c(), s.group_k(), s.groups, range.begin, range.end);
+                          pack_share(split, block_count(p, kernels) / p.joint(), thread, threads);
+                      float* to = run.ptr<float>(packed) + each.weights;
+                      for (const ConvKernels::Phase& phase : each.phases) {
+                        kernels.pack_backward(run.ptr<const float>(w), to, phase, s.group_c(),
+                                              s.group_k(), s.groups, range.begin, range.end);
+                        to += packed_floats(p, kernels);
+                      }
                     }
                   });
   add_direct_step(problem, steps, std::move(plan),

@@ -14,9 +14,9 @@ namespace cnnfast {
 
 struct PlannedPass {
   ConvPass pass;
-  ConvKernels::Phase phase{};    // backward-input: which taps
-  std::int64_t weights = 0;      // floats from the start of the packed buffer
-  std::int64_t destination = 0;  // floats from the start of a destination image
+  std::vector<ConvKernels::Phase> phases;  // backward-input: which taps, for each joint pass
+  std::int64_t weights = 0;                // floats from the start of the packed buffer
+  std::int64_t destination = 0;            // floats from the start of a destination image
 };
 
 struct DirectPlan {
@@ -29,13 +29,17 @@ struct DirectPlan {
   std::int64_t batch = 0;
 };
 
-// `flatten`: 1x1 convolutions take all pixels of the batch as one row.
 // The forward direction over one image.
 ConvPass forward_pass(const Conv2dShape& s);
+// Of the weights of one pass, without those joined to it.
+std::int64_t packed_floats(const ConvPass& pass, const ConvKernels& kernels);
+// `flatten`: 1x1 convolutions take all pixels of the batch as one row. `join`: phases that read the
+// same places of dy, as those of strides no smaller than the kernel do, become one pass.
 DirectPlan plan_direct_forward(const Conv2dShape& s, const ConvKernels& kernels,
                                const Epilogue& epilogue, bool flatten = true);
 DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& kernels,
-                                      const Epilogue& epilogue, bool flatten = true);
+                                      const Epilogue& epilogue, bool flatten = true,
+                                      bool join = false);
 
 // Below this much work (4 us) a second thread costs more than it brings.
 inline constexpr double kSingleThreadFlops = 3e5;

@@ -29,8 +29,14 @@ std::int64_t round_up(std::int64_t value, std::int64_t to) { return (value + to 
 // each a sum over the taps t with t * dilation % stride == phase, of dy at q + offset(t).
 struct AxisPhase {
   std::int64_t first_place = 0, places = 0;
-  std::int64_t taps = 0, last_tap = 0, tap_step = 1;  // tap numbers, from the last to the first
-  std::int64_t first_offset = 0, offset_step = 1;     // in dy
+  std::int64_t taps = 0, tap_step = 1;             // tap numbers, from the last to the first
+  std::vector<std::int64_t> last_taps;             // of this phase and of those joined to it
+  std::int64_t first_offset = 0, offset_step = 1;  // in dy
+
+  std::int64_t joint() const { return static_cast<std::int64_t>(last_taps.size()); }
+  bool reads_as(const AxisPhase& other) const {
+    return places == other.places && taps == other.taps && first_offset == other.first_offset;
+  }
 };
 
 AxisPhase axis_phase(const WindowAxis& a, std::int64_t first_place) {
@@ -38,6 +44,7 @@ AxisPhase axis_phase(const WindowAxis& a, std::int64_t first_place) {
   const std::int64_t phase = (first_place + a.before) % a.stride;
   p.first_place = first_place;
   p.places = (a.input - 1 - first_place) / a.stride + 1;
+  p.last_taps = {0};
   const std::int64_t divisor = std::gcd(a.dilation, a.stride);
   p.tap_step = a.stride / divisor;
   p.offset_step = a.dilation / divisor;
@@ -46,13 +53,30 @@ AxisPhase axis_phase(const WindowAxis& a, std::int64_t first_place) {
     ++first;
   if (first >= std::min(p.tap_step, a.window)) return p;  // no tap reaches these places
   p.taps = (a.window - 1 - first) / p.tap_step + 1;
-  p.last_tap = first + (p.taps - 1) * p.tap_step;
-  p.first_offset =
-      (p.first_place + a.before - phase) / a.stride + (phase - p.last_tap * a.dilation) / a.stride;
+  p.last_taps[0] = first + (p.taps - 1) * p.tap_step;
+  p.first_offset = (p.first_place + a.before - phase) / a.stride +
+                   (phase - p.last_taps[0] * a.dilation) / a.stride;
   return p;
 }
 
+// `join`: neighbours that read the same places of dy become one.
+std::vector<AxisPhase> axis_phases(const WindowAxis& a, bool join) {
+  std::vector<AxisPhase> phases;
+  for (std::int64_t place = 0; place < std::min(a.stride, a.input); ++place) {
+    AxisPhase phase = axis_phase(a, place);
+    if (join && !phases.empty() && phases.back().reads_as(phase))
+      phases.back().last_taps.push_back(phase.last_taps[0]);
+    else
+      phases.push_back(std::move(phase));
+  }
+  return phases;
+}
+
 }  // namespace
+
+std::int64_t packed_floats(const ConvPass& p, const ConvKernels& kernels) {
+  return p.reduction() * p.groups * round_up(p.group_k, kernels.lanes);
+}
 
 ConvPass forward_pass(const Conv2dShape& s) {
   const WindowAxis &h = s.window.h, &w = s.window.w;
@@ -105,13 +129,13 @@ DirectPlan plan_direct_forward(const Conv2dShape& s, const ConvKernels& kernels,
   const bool few = s.k <= kernels.block || (s.k <= 64 && 4 * p.reduction() * s.k <= (8 << 10));
   p.packed = !(s.groups == 1 && s.k % kernels.lanes == 0 && few);
   p.weight_step = s.k;
-  if (p.packed) plan.packed_floats = p.reduction() * s.groups * round_up(p.group_k, kernels.lanes);
+  if (p.packed) plan.packed_floats = packed_floats(p, kernels);
   plan.passes.push_back(planned);
   return plan;
 }
 
 DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& kernels,
-                                      const Epilogue& epilogue, bool flatten) {
+                                      const Epilogue& epilogue, bool flatten, bool join) {
   const WindowAxis &h = s.window.h, &w = s.window.w;
   DirectPlan plan;
   plan.batch = plan.images = s.n;
@@ -119,10 +143,9 @@ DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& k
   plan.dst_image = h.input * w.input * s.c;
   const bool pointwise = flatten && h.window == 1 && w.window == 1 && h.stride == 1 &&
                          w.stride == 1 && h.output == h.input && w.output == w.input;
-  for (std::int64_t row = 0; row < std::min(h.stride, h.input); ++row) {
-    const AxisPhase rows = axis_phase(h, row);
-    for (std::int64_t col = 0; col < std::min(w.stride, w.input); ++col) {
-      const AxisPhase cols = axis_phase(w, col);
+  const std::vector<AxisPhase> all_cols = axis_phases(w, join);
+  for (const AxisPhase& rows : axis_phases(h, join)) {
+    for (const AxisPhase& cols : all_cols) {
       PlannedPass planned;
       ConvPass& p = planned.pass;
       p.activation = epilogue.activation;
@@ -145,6 +168,10 @@ DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& k
       p.dst_w = cols.places;
       p.dst_row = h.stride * w.input * s.c;
       p.dst_col = w.stride * s.c;
+      p.joint_rows = rows.joint();
+      p.joint_cols = cols.joint();
+      p.joint_row = w.input * s.c;
+      p.joint_col = s.c;
       planned.destination = (rows.first_place * w.input + cols.first_place) * s.c;
       if (pointwise) {
         plan.pixels_per_image = h.input * w.input;
@@ -154,10 +181,12 @@ DirectPlan plan_direct_backward_input(const Conv2dShape& s, const ConvKernels& k
         p.dst_row = p.dst_w * s.c;
       }
       finish(p);
-      planned.phase = {w.window,      rows.last_tap, rows.tap_step, p.row_taps,
-                       cols.last_tap, cols.tap_step, p.col_taps};
+      for (const std::int64_t row_tap : rows.last_taps)
+        for (const std::int64_t col_tap : cols.last_taps)
+          planned.phases.push_back(
+              {w.window, row_tap, rows.tap_step, p.row_taps, col_tap, cols.tap_step, p.col_taps});
       planned.weights = plan.packed_floats;
-      plan.packed_floats += p.reduction() * s.groups * round_up(p.group_k, kernels.lanes);
+      plan.packed_floats += p.joint() * packed_floats(p, kernels);
       plan.passes.push_back(planned);
     }
   }

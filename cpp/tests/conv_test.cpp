@@ -68,6 +68,10 @@ const std::vector<ConvCase>& cases() {
       {2, 8, 7, 72, 40, 3, 3, 1, 1, "same", {}, 1, 1, 2, "relu"},
       {2, 9, 10, 40, 37, 1, 1, 2, 3, "explicit", {1, 1, 1, 0}},
       {3, 9, 9, 130, 97, 1, 1, 3, 1, "valid", {}, 1, 1, 1, "linear", false},
+      // Phases that read the same places: several blocks of each, in groups, some places left over.
+      {3, 12, 14, 40, 19, 2, 2, 2, 2},
+      {1, 13, 11, 33, 24, 2, 3, 3, 3, "explicit", {0, 1, 0, 0}, 1, 1, 1, "relu"},
+      {2, 9, 15, 34, 12, 2, 2, 3, 5, "valid", {}, 2, 3, 2},
       // Depthwise tiles of every width.
       {1, 12, 23, 24, 24, 3, 3, 1, 1, "same", {}, 1, 1, 24, "leaky_relu"},
       {2, 11, 21, 43, 43, 5, 5, 2, 2, "same", {}, 1, 1, 43},
