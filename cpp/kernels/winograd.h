@@ -43,14 +43,15 @@ CNNFAST_INLINE void pack_point_vectors(const vf (&taps)[R * R], float* to, int64
   for (int i = 0; i < R * R; ++i) t[i] = taps[i];
   CNNFAST_UNROLL
   for (int s = 0; s < R; ++s) transform_weights<R>(t + s, R);
+  SixPoints points = point_rows(to, plane);
   CNNFAST_UNROLL
-  for (int i = 0; i < kPoints; ++i) {
+  for (int i = 0; i < kPoints; ++i, points.next()) {
     vf row[kPoints];
     CNNFAST_UNROLL
     for (int s = 0; s < R; ++s) row[s] = t[i * R + s];
     transform_weights<R>(row, 1);
     CNNFAST_UNROLL
-    for (int j = 0; j < kPoints; ++j) store(to + (i * kPoints + j) * plane, row[j]);
+    for (int j = 0; j < kPoints; ++j) store(points[j], row[j]);
   }
 }
 
@@ -122,11 +123,12 @@ CNNFAST_INLINE void input_points(At at, int lanes, float* to, int64_t plane) {
       d[i * kPoints + j] = lanes == kLanes ? load(at(i, j)) : load_first(at(i, j), lanes);
     transform_input(d + j, kPoints);
   }
+  SixPoints points = point_rows(to, plane);
   CNNFAST_UNROLL
-  for (int i = 0; i < kPoints; ++i) {
+  for (int i = 0; i < kPoints; ++i, points.next()) {
     transform_input(d + i * kPoints, 1);
     CNNFAST_UNROLL
-    for (int j = 0; j < kPoints; ++j) store(to + (i * kPoints + j) * plane, d[i * kPoints + j]);
+    for (int j = 0; j < kPoints; ++j) store(points[j], d[i * kPoints + j]);
   }
 }
 
@@ -213,10 +215,11 @@ CNNFAST_INLINE void output_points(const float* from, int64_t plane, vf bias, Act
                                   float* y, int64_t row, int64_t pixel, int rows, int cols,
                                   int lanes) {
   vf m[kTileValues];
+  SixPoints points = point_columns(from, plane);
   CNNFAST_UNROLL
-  for (int j = 0; j < kPoints; ++j) {
+  for (int j = 0; j < kPoints; ++j, points.next()) {
     CNNFAST_UNROLL
-    for (int i = 0; i < kPoints; ++i) m[i * kPoints + j] = load(from + (i * kPoints + j) * plane);
+    for (int i = 0; i < kPoints; ++i) m[i * kPoints + j] = load(points[i]);
     transform_output<M>(m + j, kPoints);
   }
   const bool whole = rows == M && cols == M && lanes == kLanes;

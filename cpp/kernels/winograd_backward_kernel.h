@@ -38,11 +38,12 @@ CNNFAST_INLINE vf gradient_points(const float* dy, int64_t row, int64_t col, int
     }
     transform_gradient<M>(d + j, kPoints);
   }
+  SixPoints points = point_rows(to, plane);
   CNNFAST_UNROLL
-  for (int i = 0; i < kPoints; ++i) {
+  for (int i = 0; i < kPoints; ++i, points.next()) {
     transform_gradient<M>(d + i * kPoints, 1);
     CNNFAST_UNROLL
-    for (int j = 0; j < kPoints; ++j) store(to + (i * kPoints + j) * plane, d[i * kPoints + j]);
+    for (int j = 0; j < kPoints; ++j) store(points[j], d[i * kPoints + j]);
   }
   return total;
 }
@@ -129,14 +130,14 @@ void winograd_finish_r(const float* sums, int64_t count, int64_t stride, float* 
       for (int v = 0; v < vectors; ++v) {
         const float* from = sums + block * u_block(c) + i * step + v * kLanes;
         vf u[kTileValues];
+        SixPoints points = point_columns(from, plane);
         CNNFAST_UNROLL
-        for (int j = 0; j < kPoints; ++j) {
+        for (int j = 0; j < kPoints; ++j, points.next()) {
           CNNFAST_UNROLL
           for (int r = 0; r < kPoints; ++r) {
-            const float* at = from + (r * kPoints + j) * plane;
-            vf value = load(at);
+            vf value = load(points[r]);
             if constexpr (!kOne)
-              for (int64_t s = 1; s < count; ++s) value += load(at + s * stride);
+              for (int64_t s = 1; s < count; ++s) value += load(points[r] + s * stride);
             u[r * kPoints + j] = value;
           }
           transform_weights_back<R>(u + j, kPoints);

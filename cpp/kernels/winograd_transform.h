@@ -21,7 +21,42 @@ constexpr int kTileValues = kPoints * kPoints;
 
 constexpr float kPa = 0.625f, kPb = 1.5f;  // every product of these below is exact in float32
 constexpr float kSa = kPa * kPa, kSb = kPb * kPb;
-constexpr double kNormA = 2.0 * kSa * (double(kSa) - kSb), kNormB = 2.0 * kSb * (double(kSb) - kSa);
+// 1 / M'(point)
+constexpr double kInverseA = 0.5 / (kSa * (double(kSa) - kSb));
+constexpr double kInverseB = 0.5 / (kSb * (double(kSb) - kSa));
+constexpr float rounded(double x) { return static_cast<float>(x); }
+
+// Six of a vector's 36 points, which lie in planes: a row's or a column's, then the next one's. Of
+// 36 plain addresses the compiler spills most; here one pointer moves on, opaque to it, and three
+// registers reach the six.
+template <class T>
+class SixPoints {
+ public:
+  __attribute__((always_inline)) SixPoints(T* points, int64_t apart, int64_t next)
+      : at_(reinterpret_cast<const char*>(points)),
+        next_(next * static_cast<int64_t>(sizeof(T))),
+        offset_(apart * static_cast<int64_t>(sizeof(T))) {}
+  __attribute__((always_inline)) T* operator[](int i) const {
+    return reinterpret_cast<T*>(const_cast<char*>(at_ + offset_[i]));
+  }
+  __attribute__((always_inline)) void next() {
+    at_ += next_;
+    __asm__("" : "+r"(at_));
+  }
+
+ private:
+  const char* at_;
+  int64_t next_;
+  PixelOffsets<kPoints> offset_;
+};
+template <class T>
+CNNFAST_INLINE SixPoints<T> point_rows(T* points, int64_t plane) {
+  return {points, plane, kPoints * plane};
+}
+template <class T>
+CNNFAST_INLINE SixPoints<T> point_columns(T* points, int64_t plane) {
+  return {points, kPoints * plane, plane};
+}
 
 // d[0], d[stride] ... d[5 * stride] -> Bt d in place.
 CNNFAST_INLINE void transform_input(vf* d, int stride) {
@@ -76,42 +111,46 @@ CNNFAST_INLINE void transform_gradient(vf* d, int stride) {
 // G w: R = 3 or 5 taps -> six, in place.
 template <int R>
 CNNFAST_INLINE void transform_weights(vf* w, int stride) {
-  constexpr float na = static_cast<float>(1.0 / kNormA), nb = static_cast<float>(1.0 / kNormB);
   const vf w0 = w[0], w1 = w[stride], w2 = w[2 * stride];
-  vf even_a = w0 + kSa * w2, odd_a = kPa * w1, even_b = w0 + kSb * w2, odd_b = kPb * w1, last = w2;
-  if constexpr (R == 5) {
+  vf even_a = rounded(kInverseA) * w0 + rounded(kInverseA * kSa) * w2,
+     even_b = rounded(kInverseB) * w0 + rounded(kInverseB * kSb) * w2;
+  w[0] = w0 * rounded(1.0 / (double(kSa) * kSb));
+  if constexpr (R == 3) {
+    w[stride] = even_a + rounded(kInverseA * kPa) * w1;
+    w[2 * stride] = even_a - rounded(kInverseA * kPa) * w1;
+    w[3 * stride] = even_b + rounded(kInverseB * kPb) * w1;
+    w[4 * stride] = even_b - rounded(kInverseB * kPb) * w1;
+    w[5 * stride] = w2;
+  } else {
     const vf w3 = w[3 * stride], w4 = w[4 * stride];
-    even_a += (kSa * kSa) * w4;
-    even_b += (kSb * kSb) * w4;
-    odd_a += (kSa * kPa) * w3;
-    odd_b += (kSb * kPb) * w3;
-    last = w4;
+    even_a += rounded(kInverseA * kSa * kSa) * w4;
+    even_b += rounded(kInverseB * kSb * kSb) * w4;
+    const vf odd_a = w1 + kSa * w3, odd_b = w1 + kSb * w3;
+    w[stride] = even_a + rounded(kInverseA * kPa) * odd_a;
+    w[2 * stride] = even_a - rounded(kInverseA * kPa) * odd_a;
+    w[3 * stride] = even_b + rounded(kInverseB * kPb) * odd_b;
+    w[4 * stride] = even_b - rounded(kInverseB * kPb) * odd_b;
+    w[5 * stride] = w4;
   }
-  w[0] = w0 * static_cast<float>(1.0 / (double(kSa) * kSb));
-  w[stride] = (even_a + odd_a) * na;
-  w[2 * stride] = (even_a - odd_a) * na;
-  w[3 * stride] = (even_b + odd_b) * nb;
-  w[4 * stride] = (even_b - odd_b) * nb;
-  w[5 * stride] = last;
 }
 
 // Gt u: six values -> R taps, in place. The transpose of transform_weights.
 template <int R>
 CNNFAST_INLINE void transform_weights_back(vf* u, int stride) {
-  constexpr float na = static_cast<float>(1.0 / kNormA), nb = static_cast<float>(1.0 / kNormB);
-  const vf u0 = u[0] * static_cast<float>(1.0 / (double(kSa) * kSb)), u5 = u[5 * stride];
-  const vf sum_a = (u[stride] + u[2 * stride]) * na,
-           difference_a = (u[stride] - u[2 * stride]) * na;
-  const vf sum_b = (u[3 * stride] + u[4 * stride]) * nb,
-           difference_b = (u[3 * stride] - u[4 * stride]) * nb;
-  u[0] = u0 + (sum_a + sum_b);
-  u[stride] = kPa * difference_a + kPb * difference_b;
-  u[2 * stride] = kSa * sum_a + kSb * sum_b;
+  const vf u5 = u[5 * stride];
+  const vf sum_a = u[stride] + u[2 * stride], difference_a = u[stride] - u[2 * stride];
+  const vf sum_b = u[3 * stride] + u[4 * stride], difference_b = u[3 * stride] - u[4 * stride];
+  u[0] = u[0] * rounded(1.0 / (double(kSa) * kSb)) +
+         (rounded(kInverseA) * sum_a + rounded(kInverseB) * sum_b);
+  u[stride] = rounded(kInverseA * kPa) * difference_a + rounded(kInverseB * kPb) * difference_b;
   if constexpr (R == 5) {
-    u[3 * stride] = (kSa * kPa) * difference_a + (kSb * kPb) * difference_b;
-    u[4 * stride] = (kSa * kSa) * sum_a + ((kSb * kSb) * sum_b + u5);
+    u[2 * stride] = rounded(kInverseA * kSa) * sum_a + rounded(kInverseB * kSb) * sum_b;
+    u[3 * stride] = rounded(kInverseA * kSa * kPa) * difference_a +
+                    rounded(kInverseB * kSb * kPb) * difference_b;
+    u[4 * stride] =
+        rounded(kInverseA * kSa * kSa) * sum_a + (rounded(kInverseB * kSb * kSb) * sum_b + u5);
   } else {
-    u[2 * stride] += u5;
+    u[2 * stride] = rounded(kInverseA * kSa) * sum_a + (rounded(kInverseB * kSb) * sum_b + u5);
   }
 }
 
