@@ -202,6 +202,7 @@ void add_direct_step(const Problem& problem, StepBuilder& steps, DirectPlan plan
     spec.split = Split::rows;
     spec.rows = plan.batch;
     spec.parts = s.taps() * s.group_c() * s.k * 4 <= kPartWeights;
+    spec.whole = {at.weights, at.bias};
   }
   for (PlannedPass& each : plan.passes)
     work->cuts.push_back(cut_pass(plan, each.pass, problem.kernels.conv, way,

@@ -160,6 +160,7 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
     walked = (s.n + threads - 1) / threads * per_image;
     // Every part reads all weights again: from L2, or not at all.
     spec.parts = 144 * s.c * s.k <= kPartWeights;
+    spec.whole = {w, bias};
   } else {
     // Few tiles: each thread makes all of them for its share of the channels, so that the weights
     // are read once.

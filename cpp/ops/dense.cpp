@@ -83,7 +83,9 @@ void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, co
   const std::int64_t grain = kernels.tile_columns;
   const std::string name = few ? (layout.b_column == 1 ? "streamed rows" : "dot products")
                                : concat("tiles ", kernels.tile_rows, "x", grain);
-  steps.step({name, split, g.outer}, [=](const Run& run, int thread, int threads) {
+  StepSpec spec{name, split, g.outer};
+  spec.whole = {b, bias};
+  steps.step(std::move(spec), [=](const Run& run, int thread, int threads) {
     Gemm call = layout;
     call.a = run.ptr<const float>(a);
     call.b = run.ptr<const float>(b);

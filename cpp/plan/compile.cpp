@@ -188,7 +188,7 @@ class Compiler {
       report.implementation = "copy";
       step.node = static_cast<int>(plan_.nodes.size());
       plan_.nodes.push_back(std::move(report));
-      step.touches = {from, to};
+      step.accesses = {{from, false, false}, {to, true, false}};
       plan_.steps.push_back(std::move(step));
     }
   }
@@ -265,8 +265,8 @@ class Compiler {
     for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
       const CompiledStep& step = plan_.steps[s];
       links.push_back({&step.spec, row_bytes(step), step.packs});
-      for (const int b : step.touches) {
-        Buffer& buffer = plan_.buffers[static_cast<std::size_t>(b)];
+      for (const Access& access : step.accesses) {
+        Buffer& buffer = plan_.buffers[static_cast<std::size_t>(access.buffer)];
         if (buffer.first_step < 0) buffer.first_step = static_cast<int>(s);
         buffer.last_step = static_cast<int>(s);
       }
@@ -330,7 +330,7 @@ class Builder final : public StepBuilder {
   bool output_used(int i) const override { return used_[static_cast<std::size_t>(i)]; }
 
   Slot scratch(std::int64_t bytes) override {
-    return use(compiler_.add_buffer(Home::arena, 0, std::max<std::int64_t>(bytes, 0)));
+    return use_scratch(compiler_.add_buffer(Home::arena, 0, std::max<std::int64_t>(bytes, 0)));
   }
   Slot scratch_per_thread(std::int64_t bytes_each) override {
     const std::int64_t each = align_up(std::max<std::int64_t>(bytes_each, 0) + kSlack);
@@ -339,7 +339,7 @@ class Builder final : public StepBuilder {
     return slot;
   }
   Slot packed(int input, std::int64_t bytes) override {
-    return guard(input) >= 0 ? use(compiler_.add_buffer(Home::persistent, 0, bytes))
+    return guard(input) >= 0 ? use_scratch(compiler_.add_buffer(Home::persistent, 0, bytes))
                              : scratch(bytes);
   }
 
@@ -354,21 +354,38 @@ class Builder final : public StepBuilder {
 
   // Every buffer of the node is alive during all of its steps.
   void finish(std::size_t first_step) {
-    for (ValueId v : node_.inputs) touched_.push_back(compiler_.buffer_[Compiler::index(v)]);
-    for (ValueId v : node_.outputs) touched_.push_back(compiler_.buffer_[Compiler::index(v)]);
+    int rank = 0;
+    for (ValueId v : node_.inputs) rank = std::max(rank, compiler_.graph_.type(v).shape.rank());
     for (std::size_t s = first_step; s < compiler_.plan_.steps.size(); ++s) {
       CompiledStep& step = compiler_.plan_.steps[s];
-      step.touches = touched_;
-      if (step.spec.touches.empty()) continue;
-      step.touches.clear();
-      for (const Slot& slot : step.spec.touches) step.touches.push_back(slot.base);
+      const auto has = [](const std::vector<Slot>& slots, int buffer) {
+        return std::any_of(slots.begin(), slots.end(),
+                           [=](const Slot& slot) { return slot.base == buffer; });
+      };
+      const auto add = [&](int buffer, bool writes, std::int64_t rows) {
+        if (!step.spec.touches.empty() && !has(step.spec.touches, buffer)) return;
+        const bool by_rows = step.spec.split == Split::rows && rows == step.spec.rows &&
+                             !has(step.spec.whole, buffer);
+        step.accesses.push_back({buffer, writes, by_rows});
+      };
+      // A vector beside matrices may be one of channels that happen to be as many as the rows.
+      const auto add_value = [&](ValueId v, bool writes) {
+        const Shape& shape = compiler_.graph_.type(v).shape;
+        const bool has_rows = shape.rank() > 1 || (shape.rank() == 1 && rank <= 1);
+        add(compiler_.buffer_[Compiler::index(v)], writes, has_rows ? shape[0] : 0);
+      };
+      for (std::size_t i = 0; i < node_.inputs.size(); ++i)
+        add_value(node_.inputs[i], node_.op->updates(static_cast<int>(i)));
+      for (ValueId v : node_.outputs) add_value(v, true);
+      for (const int buffer : scratch_) add(buffer, true, 0);
     }
   }
 
  private:
-  Slot use(int buffer) {
-    touched_.push_back(buffer);
-    return Slot{buffer, 0, 0};
+  Slot use(int buffer) { return Slot{buffer, 0, 0}; }
+  Slot use_scratch(int buffer) {
+    scratch_.push_back(buffer);
+    return use(buffer);
   }
   void add(StepSpec spec, StepFunction run, int guard) {
     CompiledStep step;
@@ -396,7 +413,7 @@ class Builder final : public StepBuilder {
   const Node& node_;
   int node_index_;
   std::vector<bool> used_;
-  std::vector<int> touched_;
+  std::vector<int> scratch_;  // buffers, packed ones among them
 };
 
 void Compiler::build_node(int i) {

@@ -32,6 +32,13 @@ struct Buffer {
   std::int64_t row_bytes = 0, worker_bytes = 0;
 };
 
+// What a step does to a buffer.
+struct Access {
+  int buffer;
+  bool writes;
+  bool by_rows;  // each thread its rows of it alone
+};
+
 struct CompiledStep {
   StepSpec spec;
   StepFunction run;
@@ -40,7 +47,7 @@ struct CompiledStep {
   bool barrier_short = false;  // in front of it, when pack steps are skipped
   int guard = -1;              // variable whose version lets this step be skipped; -1: always runs
   bool packs = false;          // makes another layout of an input that no step writes
-  std::vector<int> touches;    // buffers
+  std::vector<Access> accesses;
   std::uint64_t packed_version = 0;
 };
 

@@ -48,9 +48,9 @@ using StepFunction = std::function<void(const Run&, int thread, int threads)>;
 // How a step divides its work; decides where barriers stand.
 enum class Split : std::uint8_t {
   single,  // thread 0 does everything (tiny, or a reference)
-  rows,    // thread t owns rows split(rows, t, threads) of axis 0 of every operand that has that
-           // axis, reads and writes nothing else but operands no neighbour step writes
-  free     // any other division; barriers on both sides
+  rows,  // thread t owns rows split(rows, t, threads) of axis 0 of every operand that has so many;
+         // it writes no others' rows, and reads them of StepSpec::whole only
+  free   // any other division
 };
 
 struct StepSpec {
@@ -66,6 +66,8 @@ struct StepSpec {
   std::int32_t domain = 0;
   // What it reads and writes, if not every operand and scratch of its node.
   std::vector<Slot> touches = {};
+  // Of Split::rows: operands that every thread reads whole, whatever their axis 0 (weights).
+  std::vector<Slot> whole = {};
 };
 
 struct Range {
