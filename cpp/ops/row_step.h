@@ -49,7 +49,7 @@ void add_array_step(StepBuilder& steps, const char* name, std::int64_t size, F f
 
 // A parameter's large matrices are updated by rows: the product that makes their gradient does so
 // too, and in a chain with it the gradient never leaves the cache.
-inline constexpr std::int64_t kUpdatedByRows = 1 << 20;  // values
+inline constexpr std::int64_t kUpdatedByRows = 8192;  // values
 inline bool updated_by_rows(const Shape& parameter, int threads) {
   return parameter.rank() == 2 && parameter.numel() >= kUpdatedByRows &&
          parameter[0] >= 64 * threads;
