@@ -72,7 +72,7 @@ void logits_backward(const CrossEntropy& e, const float* x, const float* targets
   const float largest = row_largest(x, e.classes);
   vf all = {}, wanted = {};
   for_classes(e.classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-    const vf p = exp(load_some(x + c, n) - largest);
+    const vf p = row_exp(x, largest, e.classes, c, n);
     store_some(dx + c, p, n);
     all += first_lanes(p, vf{}, n);
     if (targets != nullptr) wanted += first_lanes(smoothed(e, load_some(targets + c, n)), vf{}, n);

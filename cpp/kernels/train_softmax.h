@@ -11,7 +11,7 @@ void softmax(const float* x, float* y, int64_t rows, int64_t classes) {
     const float largest = row_largest(x, classes);
     vf total = {};
     for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-      const vf e = exp(load_some(x + c, n) - largest);
+      const vf e = row_exp(x, largest, classes, c, n);
       store_some(y + c, e, n);
       total += first_lanes(e, vf{}, n);
     });

@@ -83,6 +83,17 @@ CNNFAST_INLINE vf exp(vf x) {
 #endif
 }
 
+// e^x for x <= 0: one factor, and 0 for what lies below e^-87 (the least normal number is e^-87.3).
+CNNFAST_INLINE vf exp_nonpositive(vf x) {
+#if defined(__AVX512F__)
+  return exp(x);
+#else
+  constexpr float kLeast = -87.0f;
+  const ExpReduction e = reduce_exp(max(broadcast(kLeast), x));
+  return select(x < kLeast, vf{}, from_bits(bits(e.tail + 1.0f) + (e.n_biased << 23)));
+#endif
+}
+
 // e^x - 1 for x <= 0, relative accuracy kept down to the smallest |x|.
 CNNFAST_INLINE vf expm1_nonpositive(vf x) {
   // Below -18 the result rounds to -1 anyhow.
