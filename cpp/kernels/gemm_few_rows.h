@@ -103,12 +103,87 @@ void narrow_rows(const Gemm& g, int last) {
       [&](int64_t m) { call(m, narrow_product<4, V>); });
 }
 
+// With more rows c would leave L1 on its way along b: a panel of it stays there while k runs, apart
+// from the others, as rows a power of two apart share a few sets.
+constexpr int64_t kStreamedRows = 8, kPanelRows = 16;
+constexpr int64_t kPanelColumns = 512, kPanelStep = 4;
+constexpr int64_t kPanelRow = kPanelColumns + kLanes;
+constexpr int64_t kPanelDepth =
+    2048;  // sums of so many steps are added to c: longer ones lose bits
+
+// `columns` > 0 of c over kPanelStep or fewer steps of k.
+template <bool kWhole>
+CNNFAST_INLINE void panel_step(const float* a, int64_t rows, const float* b, int64_t b_k,
+                               int64_t depth, int64_t columns, int64_t ahead, float* panel) {
+  constexpr int kVectors = 2;
+  const int lanes = static_cast<int>(columns);
+  vf w[kPanelStep][kVectors];
+  CNNFAST_UNROLL
+  for (int i = 0; i < kPanelStep; ++i) {
+    CNNFAST_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const float* from = b + i * b_k + v * kLanes;
+      if constexpr (kWhole)
+        w[i][v] = load(from);
+      else
+        w[i][v] = i < depth && lanes > v * kLanes
+                      ? load_first(from, static_cast<int>(smaller(kLanes, lanes - v * kLanes)))
+                      : vf{};
+    }
+  }
+  for (int64_t i = 0; i < ahead; ++i) __builtin_prefetch(b + (kPanelStep + i) * b_k);
+  for (int64_t m = 0; m < rows; ++m, panel += kPanelRow, a += kPanelStep) {
+    vf sum[kVectors];
+    CNNFAST_UNROLL
+    for (int v = 0; v < kVectors; ++v) sum[v] = load(panel + v * kLanes);
+    CNNFAST_UNROLL
+    for (int i = 0; i < kPanelStep; ++i) {
+      const vf value = broadcast(a[i]);
+      CNNFAST_UNROLL
+      for (int v = 0; v < kVectors; ++v) sum[v] += value * w[i][v];
+    }
+    CNNFAST_UNROLL
+    for (int v = 0; v < kVectors; ++v) store(panel + v * kLanes, sum[v]);
+  }
+}
+
+void panel_product(const Gemm& g, int64_t n0, int64_t k_begin, int64_t k_end) {
+  alignas(64) float panel[kPanelRows * kPanelRow];
+  float a[kPanelRows * kPanelStep];
+  const int64_t columns = smaller(kPanelColumns, g.n - n0);
+  for (int64_t i = 0; i < g.m * kPanelRow; i += kLanes) store(panel + i, vf{});
+  for (int64_t k0 = k_begin; k0 < k_end; k0 += kPanelStep) {
+    const int64_t depth = smaller(kPanelStep, k_end - k0);
+    const int64_t ahead = smaller(kPanelStep, g.k - k0 - depth);
+    for (int64_t m = 0; m < g.m; ++m)
+      for (int64_t i = 0; i < kPanelStep; ++i)
+        a[m * kPanelStep + i] = i < depth ? g.a[m * g.a_row + k0 + i] : 0.0f;
+    const float* b = g.b + k0 * g.b_k + n0;
+    int64_t o = 0;
+    for (; depth == kPanelStep && o + 2 * kLanes <= columns; o += 2 * kLanes)
+      panel_step<true>(a, g.m, b + o, g.b_k, depth, 2 * kLanes, ahead, panel + o);
+    for (; o < columns; o += 2 * kLanes)
+      panel_step<false>(a, g.m, b + o, g.b_k, depth, columns - o, ahead, panel + o);
+  }
+  for (int64_t m = 0; m < g.m; ++m)
+    for (int64_t o = 0; o < columns; o += kLanes) {
+      float* c = g.c + m * g.c_row + n0 + o;
+      const int lanes = static_cast<int>(smaller(kLanes, columns - o));
+      const vf before = k_begin > 0 ? load_first(c, lanes) : vf{};
+      store_first(c, before + load(panel + m * kPanelRow + o), lanes);
+    }
+}
+
 void gemm_few_rows(const Gemm& g) {
   if (g.n <= 2 * kLanes) {
     if (g.n <= kLanes)
       narrow_rows<1>(g, static_cast<int>(g.n));
     else
       narrow_rows<2>(g, static_cast<int>(g.n - kLanes));
+  } else if (g.m > kStreamedRows && g.m <= kPanelRows) {
+    for (int64_t n0 = 0; n0 < g.n; n0 += kPanelColumns)
+      for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kPanelDepth)
+        panel_product(g, n0, k0, smaller(g.k, k0 + kPanelDepth));
   } else {
     for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kRankStep) {
       const int depth = static_cast<int>(smaller(g.k - k0, kRankStep));
