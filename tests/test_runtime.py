@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cnnfast
-from cnnfast import _core, layers, ops, runtime
+from cnnfast import _core, _trace, layers, ops, runtime
 
 
 def run_python(code, **environment):
@@ -137,6 +137,35 @@ def test_several_python_threads_at_once():
     with ThreadPoolExecutor(4) as pool:
         for result in pool.map(lambda _: convolve(), range(16)):
             np.testing.assert_array_equal(result, expected)
+
+
+def barriers(outputs, inputs):
+    """(op, whether the threads meet in front of it) for the steps of a plan on two threads."""
+    trace, values = _trace.Trace(), []
+    for i, shape in enumerate(inputs):
+        values.append(trace.input(shape, "float32", f"x{i}"))
+    runtime.set_num_threads(2)
+    plan = trace.plan([outputs(*values)], [(shape, "float32") for shape in inputs])
+    assert plan.explain().startswith(f"plan: {runtime.isa()}, 2 threads")
+    return [(step["op"], step["barrier"]) for step in plan.steps()]
+
+
+def test_threads_meet_before_weights_that_others_made_by_rows():
+    """As many rows as the batch has: the same division, yet each thread reads all of them."""
+    steps = barriers(lambda x, w: ops.matmul(x, ops.exp(w)), [(128, 128), (128, 500)])
+    assert steps[0][0] == "exp"
+    assert any(meet for op, meet in steps if op != "exp"), steps
+    by_rows = barriers(lambda x: ops.exp(ops.sqrt(x)), [(128, 4096)])
+    assert not any(meet for _, meet in by_rows), by_rows
+
+
+def test_threads_do_not_meet_between_steps_that_share_nothing():
+    steps = barriers(
+        lambda x, y: ops.concatenate([ops.exp(x), ops.softmax(y, axis=1)], axis=1),
+        [(3, 100_000), (3, 120_000)],
+    )
+    assert [op for op, _ in steps] == ["exp", "softmax", "concatenate"]
+    assert [meet for _, meet in steps] == [False, False, True], steps
 
 
 def test_a_brief_plan_gives_the_same_alone_and_in_a_series():

@@ -17,7 +17,7 @@ struct DepthwiseTile {
   int64_t w_row, w_panel;           // floats between rows of taps, between panels
   float* y;
   int64_t y_col;
-  int last;  // lanes of the last vector, in x (kRagged) and y
+  int last;  // lanes of the last vector, in x and y
   ActivationKind activation;
   float alpha;
 };
