@@ -108,8 +108,8 @@ void narrow_rows(const Gemm& g, int last) {
 constexpr int64_t kStreamedRows = 8, kPanelRows = 16;
 constexpr int64_t kPanelColumns = 512, kPanelStep = 4;
 constexpr int64_t kPanelRow = kPanelColumns + kLanes;
-constexpr int64_t kPanelDepth =
-    2048;  // sums of so many steps are added to c: longer ones lose bits
+// Sums of so many steps are added to c: longer ones lose bits.
+constexpr int64_t kPanelDepth = 2048;
 
 // `columns` > 0 of c over kPanelStep or fewer steps of k.
 template <bool kWhole>

@@ -115,23 +115,20 @@ CNNFAST_INLINE void transform_weights(vf* w, int stride) {
   vf even_a = rounded(kInverseA) * w0 + rounded(kInverseA * kSa) * w2,
      even_b = rounded(kInverseB) * w0 + rounded(kInverseB * kSb) * w2;
   w[0] = w0 * rounded(1.0 / (double(kSa) * kSb));
-  if constexpr (R == 3) {
-    w[stride] = even_a + rounded(kInverseA * kPa) * w1;
-    w[2 * stride] = even_a - rounded(kInverseA * kPa) * w1;
-    w[3 * stride] = even_b + rounded(kInverseB * kPb) * w1;
-    w[4 * stride] = even_b - rounded(kInverseB * kPb) * w1;
-    w[5 * stride] = w2;
-  } else {
+  vf odd_a = w1, odd_b = w1, last = w2;
+  if constexpr (R == 5) {
     const vf w3 = w[3 * stride], w4 = w[4 * stride];
     even_a += rounded(kInverseA * kSa * kSa) * w4;
     even_b += rounded(kInverseB * kSb * kSb) * w4;
-    const vf odd_a = w1 + kSa * w3, odd_b = w1 + kSb * w3;
-    w[stride] = even_a + rounded(kInverseA * kPa) * odd_a;
-    w[2 * stride] = even_a - rounded(kInverseA * kPa) * odd_a;
-    w[3 * stride] = even_b + rounded(kInverseB * kPb) * odd_b;
-    w[4 * stride] = even_b - rounded(kInverseB * kPb) * odd_b;
-    w[5 * stride] = w4;
+    odd_a += kSa * w3;
+    odd_b += kSb * w3;
+    last = w4;
   }
+  w[stride] = even_a + rounded(kInverseA * kPa) * odd_a;
+  w[2 * stride] = even_a - rounded(kInverseA * kPa) * odd_a;
+  w[3 * stride] = even_b + rounded(kInverseB * kPb) * odd_b;
+  w[4 * stride] = even_b - rounded(kInverseB * kPb) * odd_b;
+  w[5 * stride] = last;
 }
 
 // Gt u: six values -> R taps, in place. The transpose of transform_weights.
