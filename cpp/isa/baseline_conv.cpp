@@ -12,6 +12,7 @@ void fill_conv(ConvKernels& table) {
   table.tile_pixels = kTilePixels;
   table.products_per_cycle = kProductsPerCycle;
   table.direct = conv_direct;
+  table.pad = copy_padded;
   table.depthwise = conv_depthwise;
   table.depthwise_scratch = conv_depthwise_scratch;
   table.pack_forward = conv_pack_forward;

@@ -82,6 +82,11 @@ struct ConvKernels {
   void (*direct)(const ConvPass& pass, const float* src, const float* weights, const float* bias,
                  float* dst, float* scratch, const ConvRegion& region) = nullptr;
 
+  // Source rows [first_row, first_row + rows), columns likewise, zeros where they lie outside.
+  void (*pad)(const float* src, std::int64_t src_h, std::int64_t src_w, std::int64_t channels,
+              std::int64_t first_row, std::int64_t rows, std::int64_t first_col, std::int64_t cols,
+              float* to) = nullptr;
+
   // Blocks [block_begin, block_end) of all groups' blocks, packed from an HWIO kernel for `direct`.
   // forward: reduction order (kh, kw, c), channels k. Backward-input: reduction order (taps of the
   // phase from the last to the first, k), channels c.
