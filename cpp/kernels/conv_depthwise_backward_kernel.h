@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/conv_depthwise_panels.h"
+#include "kernels/conv_depthwise_sum_in_place.h"
 #include "kernels/conv_sum_tile.h"
 
 namespace cnnfast::CNNFAST_ISA {
@@ -86,6 +87,7 @@ struct DepthwiseSumScratch {
 };
 
 int64_t conv_depthwise_backward_kernel_scratch(const ConvPass& p, int64_t images, int64_t rows) {
+  if (!p.copy) return 0;
   const DepthwiseSumScratch s(p, images, rows);
   return s.x + s.dy + s.repeated;
 }
@@ -93,6 +95,10 @@ int64_t conv_depthwise_backward_kernel_scratch(const ConvPass& p, int64_t images
 void conv_depthwise_backward_kernel(const ConvPass& p, const float* x, const float* dy, float* dw,
                                     float* db, float* scratch, const ConvSumRegion& region,
                                     bool first) {
+  if (!p.copy) {
+    conv_depthwise_sum_in_place(p, x, dy, dw, db, region, first);
+    return;
+  }
   const int64_t channels = p.src_c * p.group_k, block = depthwise_sum_block(p);
   const int64_t row_floats = p.copy_w * kPanel;
   SumTile t{};

@@ -142,6 +142,7 @@ struct ConvKernels {
                     std::int64_t w_col, const float* bias, float* dst, float* scratch,
                     const ConvRegion& region) = nullptr;
   std::int64_t (*depthwise_scratch)(const ConvPass& pass) = nullptr;
+  // Without pass.copy: group_k == 1 and channels that are whole vectors.
   void (*depthwise_backward_kernel)(const ConvPass& pass, const float* x, const float* dy,
                                     float* dw, float* db, float* scratch,
                                     const ConvSumRegion& region, bool first) = nullptr;

@@ -45,9 +45,24 @@ std::int64_t depthwise_scratch_floats(const SumWork& work, const Kernels& kernel
 constexpr std::int64_t kDepthwiseChannels = 64;  // taken at a time
 constexpr std::int64_t kPanelBytes = 192 << 10;  // of their x and dy
 
+// Panels pay for themselves where each place of x is read by many taps; strides leave few, and
+// then what counts is to read memory once, in its own order.
+ConvPass depthwise_pass(const Conv2dShape& s, const ConvKernels& kernels) {
+  ConvPass p = forward_pass(s);
+  p.copy = p.row_step * p.col_step == 1 || p.group_k > 1 || p.src_c % kernels.lanes != 0;
+  p.block_channels = kDepthwiseChannels;
+  return p;
+}
+
 void choose_depthwise_blocks(SumWork& work, bool split_rows) {
   ConvPass& p = work.pass;
   choose_blocks(work, split_rows);
+  if (!p.copy) {
+    if (split_rows) return;
+    work.block_images = std::max<std::int64_t>(1, work.images);
+    work.block_rows = std::max<std::int64_t>(1, p.dst_h);
+    return;
+  }
   const std::int64_t channels =
       p.group_k > 1 ? p.src_c * p.group_k : std::min(p.src_c, p.block_channels);
   const std::int64_t row =
@@ -63,7 +78,7 @@ void build_with(const Problem& problem, StepBuilder& steps, bool depthwise) {
   const ConvKernels& kernels = problem.kernels.conv;
   const auto work = make_sum_work(problem, steps, s);
   work->kernel = depthwise ? kernels.depthwise_backward_kernel : kernels.backward_kernel;
-  if (depthwise) work->pass.block_channels = kDepthwiseChannels;
+  if (depthwise) work->pass = depthwise_pass(s, kernels);
   work->units = depthwise ? 1 : kernels.backward_kernel_units(work->pass);
   add_sum_steps(problem, steps, s, work, depthwise ? "depthwise" : "direct",
                 depthwise ? choose_depthwise_blocks : choose_blocks,
@@ -84,8 +99,7 @@ std::optional<std::string> depthwise_declines(const Problem& problem) {
   if (!conv2d_backward_kernel_shape(problem).is_depthwise())
     return "needs one channel in per group, and several groups";
   if (auto reason = declines(problem)) return reason;
-  ConvPass pass = forward_pass(conv2d_backward_kernel_shape(problem));
-  pass.block_channels = kDepthwiseChannels;
+  const ConvPass pass = depthwise_pass(conv2d_backward_kernel_shape(problem), problem.kernels.conv);
   if (problem.kernels.conv.depthwise_backward_kernel_scratch(pass, 1, 1) > kMostPanels)
     return "rows of the source need more than 64 MiB a thread";
   return std::nullopt;

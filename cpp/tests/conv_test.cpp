@@ -72,12 +72,20 @@ const std::vector<ConvCase>& cases() {
       {3, 12, 14, 40, 19, 2, 2, 2, 2},
       {1, 13, 11, 33, 24, 2, 3, 3, 3, "explicit", {0, 1, 0, 0}, 1, 1, 1, "relu"},
       {2, 9, 15, 34, 12, 2, 2, 3, 5, "valid", {}, 2, 3, 2},
+      // Phases that share padded rows: several blocks of rows, sizes that differ between phases.
+      {1, 30, 60, 16, 256, 4, 4, 2, 2, "same", {}, 1, 1, 1, "relu"},
+      {3, 17, 15, 12, 20, 5, 3, 2, 3, "same", {}, 1, 2},
+      {2, 14, 13, 18, 22, 4, 5, 3, 2, "explicit", {5, 2, 0, 6}, 1, 1, 2},
       // Depthwise tiles of every width.
       {1, 12, 23, 24, 24, 3, 3, 1, 1, "same", {}, 1, 1, 24, "leaky_relu"},
       {2, 11, 21, 43, 43, 5, 5, 2, 2, "same", {}, 1, 1, 43},
       {1, 9, 26, 16, 16, 5, 5, 1, 1, "valid", {}, 1, 1, 16, "relu"},
       {1, 8, 19, 9, 9, 2, 2, 1, 1, "same", {}, 1, 1, 9},
       {1, 16, 15, 40, 40, 3, 3, 2, 2, "explicit", {1, 0, 1, 1}, 1, 1, 40},
+      // Strided ones of whole vectors, whose gradient is read in place.
+      {2, 11, 9, 48, 48, 3, 3, 2, 2, "same", {}, 1, 1, 48, "relu"},
+      {3, 13, 12, 16, 16, 4, 5, 3, 1, "explicit", {5, 0, 2, 6}, 1, 2, 16},
+      {1, 9, 17, 80, 80, 2, 7, 1, 2, "same", {}, 2, 1, 80, "linear", false},
   };
   return list;
 }

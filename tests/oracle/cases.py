@@ -85,6 +85,9 @@ CONVOLUTIONS = [
     conv((2, 9, 8, 19), (7, 7, 1, 19), groups=19, padding="same"),
     conv((1, 8, 9, 8), (2, 4, 1, 8), groups=8, strides=2),
     conv((1, 12, 11, 10), (3, 3, 1, 10), groups=10, dilation_rate=3),
+    # Depthwise, strided, of whole vectors.
+    conv((2, 11, 10, 32), (3, 3, 1, 32), groups=32, strides=2, padding="same"),
+    conv((3, 9, 12, 16), (4, 5, 1, 16), groups=16, strides=(1, 3), padding=((5, 0), (2, 6))),
 ]
 
 POOLINGS = [
