@@ -39,6 +39,7 @@ void sum_tile(const SumTile& t) {
     for (int a = 0; a < A; ++a) __builtin_prefetch(t.dw + b * t.dw_base + a * t.dw_row, 1);
   }
 
+  const int64_t ahead = 8 * t.dy_col;  // as conv_tile asks for weights
   for (int64_t image = 0; image < t.images; ++image)
     for (int64_t row = 0; row < t.rows; ++row) {
       const float* x = t.x + image * t.x_image + row * t.x_row;
@@ -47,6 +48,8 @@ void sum_tile(const SumTile& t) {
         vf d[V];
         CNNFAST_UNROLL
         for (int v = 0; v < V; ++v) d[v] = load(dy + v * kLanes);
+        CNNFAST_UNROLL
+        for (int v = 0; v < V * kLanes; v += 16) __builtin_prefetch(dy + ahead + v);
         dy += t.dy_col;
         CNNFAST_UNROLL
         for (int b = 0; b < B; ++b) CNNFAST_UNROLL
