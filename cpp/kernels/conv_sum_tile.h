@@ -22,7 +22,12 @@ struct SumTile {
   int64_t dw_row, dw_base;
   int last;    // lanes of the last vector that are real channels
   bool first;  // overwrite dw
+  // What the next tile adds to: asked for bit by bit, `next_step` floats a step, where a tile is so
+  // large that asking for all of it at once would hold up its own loads.
+  const float* next = nullptr;
+  int64_t next_step = 0;
 };
+constexpr bool kAsksBitByBit = kRegisters == 32;
 
 template <int B, int A, int V>
 void sum_tile(const SumTile& t) {
@@ -40,6 +45,7 @@ void sum_tile(const SumTile& t) {
   }
 
   const int64_t ahead = 8 * t.dy_col;  // as conv_tile asks for weights
+  const float* next = t.next;          // null is as good to ask for as any
   for (int64_t image = 0; image < t.images; ++image)
     for (int64_t row = 0; row < t.rows; ++row) {
       const float* x = t.x + image * t.x_image + row * t.x_row;
@@ -51,6 +57,10 @@ void sum_tile(const SumTile& t) {
         CNNFAST_UNROLL
         for (int v = 0; v < V * kLanes; v += 16) __builtin_prefetch(dy + ahead + v);
         dy += t.dy_col;
+        if constexpr (kAsksBitByBit) {
+          __builtin_prefetch(next);
+          next += t.next_step;
+        }
         CNNFAST_UNROLL
         for (int b = 0; b < B; ++b) CNNFAST_UNROLL
         for (int a = 0; a < A; ++a) {

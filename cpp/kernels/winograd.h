@@ -132,12 +132,32 @@ CNNFAST_INLINE void input_points(At at, int lanes, float* to, int64_t plane) {
   }
 }
 
+// What the next tile will read and this one does not: in each row a run of pixels, asked for in the
+// order of their addresses, `share` cache lines with every vector of channels.
+struct NextPixels {
+  const float* x;
+  int64_t row, lines;
+  int share;
+  NextPixels(const float* first, int64_t row, int64_t pixel, int pixels)
+      : x(first), row(row), lines(pixels * pixel / 16), share(pixels) {}
+  template <int kRows>
+  __attribute__((always_inline)) void prefetch() {
+    for (int j = 0; j < share && lines > 0; ++j, --lines, x += 16) {
+      CNNFAST_UNROLL
+      for (int i = 0; i < kRows; ++i) __builtin_prefetch(x + i * row);
+    }
+  }
+};
+
 template <class At>
-CNNFAST_INLINE void input_channels(const WinogradPass& p, At at, float* to, int64_t plane) {
+CNNFAST_INLINE void input_channels(const WinogradPass& p, At at, float* to, int64_t plane,
+                                   NextPixels next) {
   int64_t c = 0;
-  for (; c + kLanes <= p.src_c; c += kLanes)
+  for (; c + kLanes <= p.src_c; c += kLanes) {
+    next.prefetch<kPoints>();
     input_points([=](int i, int j) __attribute__((always_inline)) { return at(i, j) + c; }, kLanes,
                  to + c, plane);
+  }
   if (c < p.src_c)
     input_points([=](int i, int j) __attribute__((always_inline)) { return at(i, j) + c; },
                  static_cast<int>(p.src_c - c), to + c, plane);
@@ -190,11 +210,14 @@ void transform_tile(const WinogradPass& p, const float* src, const TileOutputs& 
   const float* x = src + ((tile.image * p.src_h + row) * p.src_w + col) * p.src_c;
   const int64_t last_row = row + (kPoints - 1) * p.row_tap_step;
   const int64_t last_col = col + (kPoints - 1) * p.col_tap_step;
+  const bool turns = tile.col + p.m * p.col_tap_step >= p.dst_w;  // the next row of tiles is next
+  const NextPixels next = turns ? NextPixels(x + p.m * row_floats - (p.tile_cols - 1) * p.m * pixel,
+                                             row_floats, pixel, kPoints)
+                                : NextPixels(x + kPoints * pixel, row_floats, pixel, p.m);
   if (row >= 0 && col >= 0 && last_row < p.src_h && last_col < p.src_w) {
-    input_channels(
-        p,
-        [=](int i, int j) __attribute__((always_inline)) { return x + i * row_floats + j * pixel; },
-        to, plane);
+    const auto at = [=](int i, int j)
+                        __attribute__((always_inline)) { return x + i * row_floats + j * pixel; };
+    input_channels(p, at, to, plane, next);
     return;
   }
   const float* pixels[kTileValues];
@@ -206,7 +229,7 @@ void transform_tile(const WinogradPass& p, const float* src, const TileOutputs& 
     }
   input_channels(
       p, [&](int i, int j) __attribute__((always_inline)) { return pixels[i * kPoints + j]; }, to,
-      plane);
+      plane, next);
 }
 
 // 36 points of one vector of channels -> M x M outputs, of which rows x cols are real.

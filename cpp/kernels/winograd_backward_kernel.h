@@ -54,7 +54,10 @@ void transform_gradient_tile(const WinogradPass& p, const float* dy, const TileO
   const int rows = o.rows, cols = o.cols;
   const float* from = dy + ((o.image * p.dst_h + o.row) * p.dst_w + o.col) * p.dst_c;
   const int64_t row = p.row_tap_step * p.dst_w * p.dst_c, col = p.col_tap_step * p.dst_c;
+  const bool turns = o.col + M * p.col_tap_step >= p.dst_w;
+  NextPixels next(from + M * (turns ? row - (p.tile_cols - 1) * col : col), row, col, M);
   for (int64_t k = k_begin; k < k_end; k += kLanes) {
+    next.prefetch<M>();
     const int lanes = static_cast<int>(smaller(kLanes, k_end - k));
     const bool whole = rows == M && cols == M && lanes == kLanes;
     const vf total =
@@ -109,8 +112,12 @@ void winograd_sums(const WinogradPass& p, const float* x, const float* dy, float
         t.dy = gradients + point * gradient_plane + k;
         t.dw = sums + block * u_block(p.src_c) + point * u_plane(p.src_c, step);
         for (int64_t i = 0; i < pieces; ++i) {
-          (i < more ? wide : slim)(t);
           const int64_t made = each + (i < more);
+          if (!first) {
+            t.next = t.dw + made * step;
+            t.next_step = larger(1, smaller(16, made * step / larger(1, tiles)));
+          }
+          (i < more ? wide : slim)(t);
           t.x += made;
           t.dw += made * step;
         }

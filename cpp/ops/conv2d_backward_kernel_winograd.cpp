@@ -13,19 +13,21 @@ namespace cnnfast {
 
 namespace {
 
-constexpr std::int64_t kSmallSums = 3 << 20;  // bytes of a chunk's sums
-constexpr std::int64_t kFixedChunks = 8;      // deterministic: whatever the number of threads
+constexpr std::int64_t kSmallSums = 3 << 20;      // bytes of a chunk's sums
+constexpr std::int64_t kFixedChunks = 8;          // deterministic: whatever the number of threads
+constexpr std::int64_t kStreamedSums = 16 << 20;  // bytes that no cache keeps
 
 WinogradPlan plan_sums(const Conv2dShape& s, const ConvKernels& kernels) {
   WinogradPlan plan = plan_winograd(s, kernels, false);
-  // The sums are read and written once per block of tiles; out of L2 that asks for many (CPU time
-  // at 28 / 56 / 112 / 196 tiles: 512 channels at 28x28 94 / 98 / 95 / 62 ms, 256 at 14x14 31 / 33
-  // / 31 / 22 ms; 64 at 56x56 18 / 26 / 27 / 29 ms).
-  // AVX2 machines have less L2 (GFLOP/s of one Zen 3 core at 28 / 56 / 112 / 196: AlexNet's second
-  // layer 120 / 157 / 144 / 123, 512 channels at 28x28 142 / 168 / 173 / 174, 256 at 14x14 128 /
-  // 130 / 139 / 132).
-  const bool large = 144 * s.c * s.k > kSmallSums;
-  const std::int64_t most = kernels.lanes >= 16 ? (large ? 196 : 28) : (large ? 112 : 56);
+  // The sums are read and written once per block of tiles, V and D written and read between: a few
+  // tiles keep V and D in L2, while the next sums are asked for in time; sums that stream from
+  // memory ask for many tiles. GFLOP/s of one core at 28 / 56 / 112 / 196 tiles, AVX-512 (Zen 4):
+  // 256 channels at 14x14 240 / 200 / 204 / 205, at 56x56 315 / 285 / 290 / 285, 96 to 256 5x5 at
+  // 27x27 222 / 210 / 175 / 165, 512 at 28x28 285 / 290 / 300 / 300; AVX2 (Zen 3): the last two 120
+  // / 157 / 144 / 123 and 142 / 168 / 173 / 174, the first 128 / 130 / 139 / 132.
+  const std::int64_t bytes = 144 * s.c * s.k;
+  std::int64_t most = bytes > kSmallSums ? 112 : 56;
+  if (kernels.lanes >= 16) most = bytes > kStreamedSums ? 112 : 28;
   plan.pass.block_tiles = std::clamp<std::int64_t>(plan.tiles, 1, most);
   return plan;
 }
