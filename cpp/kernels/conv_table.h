@@ -57,6 +57,11 @@ struct WinogradPass {
   std::int64_t dst_h = 0, dst_w = 0, dst_c = 0;
   std::int64_t tile_rows = 0, tile_cols = 0;  // of the largest grid of an image
   std::int64_t block_tiles = 1;               // tiles taken at a time
+  // Not 0: weights are the user's HWIO array, of which the kernel transforms so many source
+  // channels of a block at a time, just before it multiplies by them. `flipped`: as winograd_pack
+  // has it.
+  std::int64_t raw_channels = 0;
+  bool flipped = false;
   ActivationKind activation = ActivationKind::linear;
   float alpha = 0.2f;
 

@@ -46,6 +46,7 @@ struct Tile {
   int last;           // lanes of the last vector that are real channels
   ActivationKind activation;
   float alpha;
+  bool add = false;  // to what y holds
 };
 
 // Bytes from the first pixel to pixel Q as one x86 address: odd multiple (a register) times 1, 2,
@@ -77,7 +78,8 @@ void conv_tile(const Tile& t) {
   CNNFAST_UNROLL
   for (int b = 0; b < B; ++b) CNNFAST_UNROLL
   for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
-  for (int v = 0; v < V; ++v) acc[b][q][v] = vf{};
+  for (int v = 0; v < V; ++v)
+    acc[b][q][v] = t.add ? load(t.y + b * t.y_base + q * t.y_pixel + v * kLanes) : vf{};
 
   const PixelOffsets<Q> offset(t.pixel * static_cast<int64_t>(sizeof(float)));
   const float* w = t.w;

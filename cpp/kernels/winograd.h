@@ -28,7 +28,8 @@ CNNFAST_INLINE int64_t u_plane(int64_t source, int64_t step) { return source * s
 CNNFAST_INLINE int64_t u_block(int64_t source) { return kTileValues * u_plane(source, kBlock); }
 
 int64_t winograd_scratch(const WinogradPass& p) {
-  return kTileValues * (v_plane(p) + m_plane(p)) + whole_vectors(p.src_c);
+  return kTileValues * (v_plane(p) + m_plane(p)) + whole_vectors(p.src_c) +
+         (p.raw_channels > 0 ? u_block(p.raw_channels) : 0);
 }
 
 int64_t winograd_weights(int64_t c, int64_t k, bool flipped) {
@@ -55,52 +56,57 @@ CNNFAST_INLINE void pack_point_vectors(const vf (&taps)[R * R], float* to, int64
   }
 }
 
-// Both vectors of a block right after each other: with eight lanes they share cache lines.
+// Source channels [source_begin, source_end) of one block. Both vectors right after each other:
+// with eight lanes they share cache lines.
 template <int R>
-void winograd_pack_r(const float* w, float* packed, int64_t c, int64_t k, bool flipped,
-                     int64_t block_begin, int64_t block_end) {
-  const int64_t source = flipped ? k : c, destination = flipped ? c : k;
-  for (int64_t block = block_begin; block < block_end; ++block) {
-    const int64_t first = block * kBlock, left = destination - first;
-    const int vectors = left > kLanes ? 2 : 1;
-    const int64_t step = vectors * kLanes, plane = u_plane(source, step);
-    float* to = packed + block * u_block(source);
-    const auto lanes_of = [&](int v) {
-      return static_cast<int>(smaller(kLanes, left - v * kLanes));
-    };
-    vf taps[R * R];
-    for (int64_t i = 0; !flipped && i < c; ++i)
+void pack_block(const float* w, float* to, int64_t c, int64_t k, bool flipped, int64_t block,
+                int64_t source_begin, int64_t source_end) {
+  const int64_t first = block * kBlock, left = (flipped ? c : k) - first;
+  const int vectors = left > kLanes ? 2 : 1;
+  const int64_t step = vectors * kLanes, plane = u_plane(source_end - source_begin, step);
+  const auto lanes_of = [&](int v) { return static_cast<int>(smaller(kLanes, left - v * kLanes)); };
+  vf taps[R * R];
+  // Taps lie c * k floats apart, where caches keep few of them: some rows of each are fetched
+  // together.
+  constexpr int64_t kRows = R == 3 ? 8 : 4;
+  for (int64_t i = source_begin; !flipped && i < source_end; i += kRows) {
+    const int64_t rows = smaller(kRows, source_end - i);
+    float fetched[R * R][kRows][kBlock];
+    for (int tap = 0; tap < R * R; ++tap)
+      for (int64_t j = 0; j < rows; ++j)
+        for (int v = 0; v < vectors; ++v)
+          store(fetched[tap][j] + v * kLanes,
+                load_lanes(w + (tap * c + i + j) * k + first + v * kLanes, lanes_of(v)));
+    for (int64_t j = 0; j < rows; ++j)
       for (int v = 0; v < vectors; ++v) {
-        const int lanes = lanes_of(v);
         CNNFAST_UNROLL
-        for (int tap = 0; tap < R * R; ++tap)
-          taps[tap] = load_lanes(w + (tap * c + i) * k + first + v * kLanes, lanes);
-        pack_point_vectors<R>(taps, to + i * step + v * kLanes, plane);
+        for (int tap = 0; tap < R * R; ++tap) taps[tap] = load(fetched[tap][j] + v * kLanes);
+        pack_point_vectors<R>(taps, to + (i + j - source_begin) * step + v * kLanes, plane);
       }
-    for (int64_t i = 0; flipped && i < k; i += kLanes) {
-      const int ks = static_cast<int>(smaller(kLanes, k - i));
-      for (int v = 0; v < vectors; ++v) {
-        const int lanes = lanes_of(v);
-        float turned[R * R][kLanes * kLanes];  // [tap][k][c]
-        for (int tap = 0; tap < R * R; ++tap) {
-          vf rows[kLanes];
-          const float* from = w + ((R * R - 1 - tap) * c + first + v * kLanes) * k + i;
-          if (lanes == kLanes && ks == kLanes) {
-            CNNFAST_UNROLL
-            for (int j = 0; j < kLanes; ++j) rows[j] = load(from + j * k);
-          } else {
-            for (int j = 0; j < kLanes; ++j)
-              rows[j] = j < lanes ? load_first(from + j * k, ks) : vf{};
-          }
-          transpose(rows);
+  }
+  for (int64_t i = source_begin; flipped && i < source_end; i += kLanes) {
+    const int ks = static_cast<int>(smaller(kLanes, source_end - i));
+    for (int v = 0; v < vectors; ++v) {
+      const int lanes = lanes_of(v);
+      float turned[R * R][kLanes * kLanes];  // [tap][k][c]
+      for (int tap = 0; tap < R * R; ++tap) {
+        vf rows[kLanes];
+        const float* from = w + ((R * R - 1 - tap) * c + first + v * kLanes) * k + i;
+        if (lanes == kLanes && ks == kLanes) {
           CNNFAST_UNROLL
-          for (int j = 0; j < kLanes; ++j) store(turned[tap] + j * kLanes, rows[j]);
+          for (int j = 0; j < kLanes; ++j) rows[j] = load(from + j * k);
+        } else {
+          for (int j = 0; j < kLanes; ++j)
+            rows[j] = j < lanes ? load_first(from + j * k, ks) : vf{};
         }
-        for (int j = 0; j < ks; ++j) {
-          CNNFAST_UNROLL
-          for (int tap = 0; tap < R * R; ++tap) taps[tap] = load(turned[tap] + j * kLanes);
-          pack_point_vectors<R>(taps, to + (i + j) * step + v * kLanes, plane);
-        }
+        transpose(rows);
+        CNNFAST_UNROLL
+        for (int j = 0; j < kLanes; ++j) store(turned[tap] + j * kLanes, rows[j]);
+      }
+      for (int j = 0; j < ks; ++j) {
+        CNNFAST_UNROLL
+        for (int tap = 0; tap < R * R; ++tap) taps[tap] = load(turned[tap] + j * kLanes);
+        pack_point_vectors<R>(taps, to + (i - source_begin + j) * step + v * kLanes, plane);
       }
     }
   }
@@ -108,8 +114,10 @@ void winograd_pack_r(const float* w, float* packed, int64_t c, int64_t k, bool f
 
 void winograd_pack(const float* w, float* packed, int m, int64_t c, int64_t k, bool flipped,
                    int64_t block_begin, int64_t block_end) {
-  (m == 4 ? winograd_pack_r<3> : winograd_pack_r<5>)(w, packed, c, k, flipped, block_begin,
-                                                     block_end);
+  const int64_t source = flipped ? k : c;
+  for (int64_t block = block_begin; block < block_end; ++block)
+    (m == 4 ? pack_block<3> : pack_block<5>)(w, packed + block * u_block(source), c, k, flipped,
+                                             block, 0, source);
 }
 
 // 6x6 source pixels of one vector of channels -> 36 points; at(i, j) is where pixel (i, j) stands.
@@ -144,7 +152,7 @@ struct NextPixels {
   __attribute__((always_inline)) void prefetch() {
     for (int j = 0; j < share && lines > 0; ++j, --lines, x += 16) {
       CNNFAST_UNROLL
-      for (int i = 0; i < kRows; ++i) __builtin_prefetch(x + i * row);
+      for (int i = 0; i < kRows; ++i) __builtin_prefetch(x + i * row, 0, 2);
     }
   }
 };
@@ -308,48 +316,66 @@ void transform_back_as(const WinogradPass& p, const float* products, const float
   }
 }
 
+// M of one channel block: the 36 products of the tiles' points with weights u, [36][length][step]
+// for source channels [begin, begin + length); added to M unless they are the first.
+void multiply_points(const WinogradPass& p, const float* points, const float* u, float* products,
+                     int64_t tiles, int64_t begin, int64_t length, int vectors) {
+  const int64_t channels = whole_vectors(p.src_c), step = vectors * kLanes;
+  const int64_t pieces = (tiles + kTilePixels - 1) / kTilePixels;
+  const int64_t each = tiles / pieces, more = tiles % pieces;
+  const TileFunction wide = row_tile(static_cast<int>(each + 1), vectors);
+  const TileFunction slim = row_tile(static_cast<int>(each), vectors);
+  Tile t{};
+  t.pixel = channels;
+  t.rows = t.cols = 1;
+  t.length = length;
+  t.w_step = t.y_pixel = step;
+  t.last = kLanes;
+  t.activation = ActivationKind::linear;
+  t.add = begin > 0;
+  for (int point = 0; point < kTileValues; ++point) {
+    t.w = u + point * u_plane(length, step);
+    t.x = points + point * v_plane(p) + begin;
+    t.y = products + point * m_plane(p);
+    for (int64_t i = 0; i < pieces; ++i) {
+      (i < more ? wide : slim)(t);
+      const int64_t made = each + (i < more);
+      t.x += made * channels;
+      t.y += made * step;
+    }
+  }
+}
+
 void winograd(const WinogradPass& p, const float* src, const float* weights, const float* bias,
               float* dst, float* scratch, int64_t tile_begin, int64_t tile_end, int64_t block_begin,
               int64_t block_end) {
-  const int64_t channels = whole_vectors(p.src_c), plane = v_plane(p), products_plane = m_plane(p);
+  const int64_t channels = whole_vectors(p.src_c), plane = v_plane(p);
   float* points = scratch;
   float* products = points + kTileValues * plane;
-  float* zeros = products + kTileValues * products_plane;
+  float* zeros = products + kTileValues * m_plane(p);
+  float* transformed = zeros + channels;
   zero_floats(zeros, channels);
+  const int64_t c = p.flipped ? p.dst_c : p.src_c, k = p.flipped ? p.src_c : p.dst_c;
   TilePlace at = tile_place(p, tile_begin);
   for (int64_t begin = tile_begin; begin < tile_end; begin += p.block_tiles) {
     const int64_t tiles = smaller(p.block_tiles, tile_end - begin);
     for (int64_t i = 0; i < tiles; ++i, at.next(p))
       transform_tile(p, src, tile_outputs(p, at), points + i * channels, plane, zeros);
-    const int64_t pieces = (tiles + kTilePixels - 1) / kTilePixels;
-    const int64_t each = tiles / pieces, more = tiles % pieces;
     for (int64_t block = block_begin; block < block_end; ++block) {
-      const int64_t k = block * kBlock, left = p.dst_c - k;
+      const int64_t left = p.dst_c - block * kBlock;
       const int vectors = left > kLanes ? 2 : 1;
       const int last = static_cast<int>(smaller(kLanes, left - (vectors - 1) * kLanes));
-      const int64_t step = vectors * kLanes;
-      const TileFunction wide = row_tile(static_cast<int>(each + 1), vectors);
-      const TileFunction slim = row_tile(static_cast<int>(each), vectors);
-      Tile t{};
-      t.pixel = channels;
-      t.rows = t.cols = 1;
-      t.length = p.src_c;
-      t.w_step = t.y_pixel = step;
-      t.last = kLanes;
-      t.activation = ActivationKind::linear;
-      for (int point = 0; point < kTileValues; ++point) {
-        t.w = weights + block * u_block(p.src_c) + point * u_plane(p.src_c, step);
-        t.x = points + point * plane;
-        t.y = products + point * products_plane;
-        for (int64_t i = 0; i < pieces; ++i) {
-          (i < more ? wide : slim)(t);
-          const int64_t made = each + (i < more);
-          t.x += made * channels;
-          t.y += made * step;
-        }
+      if (p.raw_channels == 0)
+        multiply_points(p, points, weights + block * u_block(p.src_c), products, tiles, 0, p.src_c,
+                        vectors);
+      for (int64_t from = 0; p.raw_channels > 0 && from < p.src_c; from += p.raw_channels) {
+        const int64_t length = smaller(p.raw_channels, p.src_c - from);
+        (p.m == 4 ? pack_block<3> : pack_block<5>)(weights, transformed, c, k, p.flipped, block,
+                                                   from, from + length);
+        multiply_points(p, points, transformed, products, tiles, from, length, vectors);
       }
       (p.m == 4 ? transform_back_as<4> : transform_back_as<2>)(p, products, bias, dst, begin, tiles,
-                                                               k, vectors, last);
+                                                               block * kBlock, vectors, last);
     }
   }
 }

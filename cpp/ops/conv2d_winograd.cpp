@@ -21,6 +21,8 @@ namespace {
 
 std::int64_t round_up(std::int64_t value, std::int64_t to) { return (value + to - 1) / to * to; }
 
+constexpr double kStreamedWeights = 16e6;  // bytes of transformed weights that no cache keeps
+
 // Tiles of m along an axis, of the places that are `step` apart.
 std::int64_t tiles_of(std::int64_t places, std::int64_t step, int m) {
   return ((places + step - 1) / step + m - 1) / m;
@@ -56,7 +58,7 @@ WinogradPlan plan_winograd(const Conv2dShape& s, const ConvKernels& kernels, boo
   const std::int64_t tile = kernels.tile_pixels;
   p.block_tiles = tile;
   if (weights > 3e6) p.block_tiles = round_up(56, tile);
-  if (weights > 16e6) p.block_tiles = round_up(84, tile);
+  if (weights > kStreamedWeights) p.block_tiles = round_up(84, tile);
   return plan;
 }
 
@@ -136,17 +138,28 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
 
   const Slot w = steps.input(1), src = steps.input(0), dst = steps.output();
   const Slot bias = steps.input(2);
-  const Slot packed = steps.packed(1, kernels.winograd_weights(s.c, s.k, flipped) * 4);
-  const std::int64_t blocks = plan.blocks;
-  const Split pack_split = threads > 1 && blocks > 1 ? Split::free : Split::single;
+  const std::int64_t blocks = plan.blocks, weight_bytes = 144 * s.c * s.k;
   const int m = plan.pass.m;
-  steps.pack_step(1, {"winograd weights", pack_split, 0, false, 0, {w, packed}},
-                  [=, &kernels](const Run& run, int thread, int count) {
-                    Range range{0, thread == 0 ? blocks : 0};
-                    if (pack_split == Split::free) range = share(blocks, thread, count);
-                    kernels.winograd_pack(run.ptr<const float>(w), run.ptr<float>(packed), m, s.c,
-                                          s.k, flipped, range.begin, range.end);
-                  });
+  // Weights that no cache keeps and that few tiles use are transformed bit by bit, where they are
+  // used: writing and reading all of them would take memory longer than that takes the core.
+  const bool raw = !steps.keeps_packed(1) &&
+                   static_cast<double>(weight_bytes) > kStreamedWeights &&
+                   plan.tiles <= plan.pass.block_tiles && blocks >= 2 * threads;
+  plan.pass.flipped = flipped;
+  if (raw) plan.pass.raw_channels = 256;
+  Slot weights = w;
+  if (!raw) {
+    weights = steps.packed(1, kernels.winograd_weights(s.c, s.k, flipped) * 4);
+    const Slot packed = weights;
+    const Split pack_split = threads > 1 && blocks > 1 ? Split::free : Split::single;
+    steps.pack_step(1, {"winograd weights", pack_split, 0, false, 0, {w, packed}},
+                    [=, &kernels](const Run& run, int thread, int count) {
+                      Range range{0, thread == 0 ? blocks : 0};
+                      if (pack_split == Split::free) range = share(blocks, thread, count);
+                      kernels.winograd_pack(run.ptr<const float>(w), run.ptr<float>(packed), m, s.c,
+                                            s.k, flipped, range.begin, range.end);
+                    });
+  }
 
   StepSpec spec{m == 4 ? "winograd 4x4, 3x3" : "winograd 2x2, 5x5", Split::free};
   const std::int64_t per_image = plan.pass.image_tiles();
@@ -154,12 +167,12 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
   std::int64_t walked = plan.tiles;  // by a thread
   if (s.flops() < kSingleThreadFlops) {
     spec.split = Split::single;
-  } else if (s.n % threads == 0 || s.n >= 8 * threads) {
+  } else if (!raw && (s.n % threads == 0 || s.n >= 8 * threads)) {
     spec.split = Split::rows;
     spec.rows = s.n;
     walked = (s.n + threads - 1) / threads * per_image;
     // Every part reads all weights again: from L2, or not at all.
-    spec.parts = 144 * s.c * s.k <= kPartWeights;
+    spec.parts = weight_bytes <= kPartWeights;
     spec.whole = {w, bias};
   } else {
     // Few tiles: each thread makes all of them for its share of the channels, so that the weights
@@ -186,7 +199,7 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
       mine = share(tiles, thread, count);
     }
     if (mine.size() == 0 || channels.size() == 0) return;
-    kernels.winograd(pass, run.ptr<const float>(src), run.ptr<const float>(packed),
+    kernels.winograd(pass, run.ptr<const float>(src), run.ptr<const float>(weights),
                      run.ptr<const float>(bias), run.ptr<float>(dst),
                      run.worker_ptr<float>(scratch), mine.begin, mine.end, channels.begin,
                      channels.end);

@@ -344,6 +344,7 @@ class Builder final : public StepBuilder {
   }
 
   void step(StepSpec spec, StepFunction run) override { add(std::move(spec), std::move(run), -1); }
+  bool keeps_packed(int input) const override { return guard(input) >= 0; }
   void pack_step(int input, StepSpec spec, StepFunction run) override {
     add(std::move(spec), std::move(run), guard(input));
     const ValueId v = node_.inputs[static_cast<std::size_t>(input)];

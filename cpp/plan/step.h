@@ -101,6 +101,7 @@ class StepBuilder {
   // pack_step below is skipped while the variable's version is the one last packed. Otherwise it
   // is scratch and the pack_step runs every time.
   virtual Slot packed(int input, std::int64_t bytes) = 0;
+  virtual bool keeps_packed(int input) const = 0;  // between runs, so that it is packed once
 
   virtual void step(StepSpec spec, StepFunction run) = 0;
   // A step that fills a packed() buffer from input i.

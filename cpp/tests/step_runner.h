@@ -67,6 +67,7 @@ class StepRunner final : public StepBuilder {
     return buffer(stride * threads_, stride);
   }
   Slot packed(int, std::int64_t bytes) override { return buffer(bytes, 0); }
+  bool keeps_packed(int) const override { return false; }
   void step(StepSpec spec, StepFunction run) override {
     steps_.emplace_back(std::move(spec), std::move(run));
   }
