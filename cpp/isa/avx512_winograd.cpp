@@ -13,6 +13,7 @@ void fill_winograd(ConvKernels& table) {
   table.winograd_pack = winograd_pack;
   table.winograd_sums = winograd_sums;
   table.winograd_sums_scratch = winograd_sums_scratch;
+  table.winograd_panel_floats = winograd_panel_floats;
   table.winograd_finish = winograd_finish;
 }
 

@@ -69,6 +69,14 @@ struct WinogradPass {
   std::int64_t image_tiles() const { return grids() * tile_rows * tile_cols; }
 };
 
+// Part of a kernel's gradient: source channels, whole vectors but for the last ones, and blocks of
+// destination channels.
+struct WinogradPanel {
+  std::int64_t c_begin, c_end, block_begin, block_end;
+  std::int64_t channels() const { return c_end - c_begin; }
+  std::int64_t blocks() const { return block_end - block_begin; }
+};
+
 // What one call of backward_kernel sums over (images, destination rows) and which of its units:
 // unit = ((group, channel block), tile of kernel rows), the tile running fastest.
 struct ConvSumRegion {
@@ -129,16 +137,21 @@ struct ConvKernels {
   void (*winograd_pack)(const float* w, float* packed, int m, std::int64_t c, std::int64_t k,
                         bool flipped, std::int64_t block_begin, std::int64_t block_end) = nullptr;
 
-  // dw by Winograd: sums dU of tiles [tile_begin, tile_end) for channel blocks; dU is
-  // [block][36][c][32], winograd_weights(c, k, false) floats. `finish` adds `count` such sums,
-  // `stride` floats apart, in their order and transforms them back into HWIO dw.
-  void (*winograd_sums)(const WinogradPass& pass, const float* x, const float* dy, float* sums,
-                        float* db, float* scratch, std::int64_t tile_begin, std::int64_t tile_end,
-                        std::int64_t block_begin, std::int64_t block_end, bool first) = nullptr;
-  std::int64_t (*winograd_sums_scratch)(const WinogradPass& pass) = nullptr;
-  void (*winograd_finish)(const float* sums, std::int64_t count, std::int64_t stride, float* dw,
-                          int m, std::int64_t c, std::int64_t k, std::int64_t block_begin,
-                          std::int64_t block_end) = nullptr;
+  // dw by Winograd: sums dU of tiles [tile_begin, tile_end) for a panel of channels; its dU is
+  // [block][36][c][32], winograd_panel_floats floats. db (null: not wanted) has sums of dy at the
+  // places of the panel's blocks. `kept`: scratch still holds these tiles' points of these source
+  // channels. `finish` adds `count` such sums, `stride` floats apart, in their order and transforms
+  // blocks of the panel back into HWIO dw.
+  void (*winograd_sums)(const WinogradPass& pass, const float* x, const float* dy,
+                        const WinogradPanel& panel, float* sums, float* db, float* scratch,
+                        std::int64_t tile_begin, std::int64_t tile_end, bool first,
+                        bool kept) = nullptr;
+  std::int64_t (*winograd_sums_scratch)(const WinogradPass& pass,
+                                        const WinogradPanel& panel) = nullptr;
+  std::int64_t (*winograd_panel_floats)(const WinogradPanel& panel) = nullptr;
+  void (*winograd_finish)(const WinogradPanel& panel, const float* sums, std::int64_t count,
+                          std::int64_t stride, float* dw, int m, std::int64_t c, std::int64_t k,
+                          std::int64_t block_begin, std::int64_t block_end) = nullptr;
 
   // One source channel per group and as many groups as destination channels: vectors over channels,
   // weights as the user's HWIO array from `w` on, w_row and w_col floats between taps. `region`

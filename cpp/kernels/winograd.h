@@ -20,15 +20,15 @@ CNNFAST_INLINE int64_t whole_vectors(int64_t channels) {
 }
 
 // Strides in floats between points.
-CNNFAST_INLINE int64_t v_plane(const WinogradPass& p) {
-  return p.block_tiles * whole_vectors(p.src_c) + kLanes;
+CNNFAST_INLINE int64_t v_plane(const WinogradPass& p, int64_t channels) {
+  return p.block_tiles * whole_vectors(channels) + kLanes;
 }
 CNNFAST_INLINE int64_t m_plane(const WinogradPass& p) { return p.block_tiles * kBlock + kLanes; }
 CNNFAST_INLINE int64_t u_plane(int64_t source, int64_t step) { return source * step + kLanes; }
 CNNFAST_INLINE int64_t u_block(int64_t source) { return kTileValues * u_plane(source, kBlock); }
 
 int64_t winograd_scratch(const WinogradPass& p) {
-  return kTileValues * (v_plane(p) + m_plane(p)) + whole_vectors(p.src_c) +
+  return kTileValues * (v_plane(p, p.src_c) + m_plane(p)) + whole_vectors(p.src_c) +
          (p.raw_channels > 0 ? u_block(p.raw_channels) : 0);
 }
 
@@ -158,17 +158,17 @@ struct NextPixels {
 };
 
 template <class At>
-CNNFAST_INLINE void input_channels(const WinogradPass& p, At at, float* to, int64_t plane,
+CNNFAST_INLINE void input_channels(int64_t channels, At at, float* to, int64_t plane,
                                    NextPixels next) {
   int64_t c = 0;
-  for (; c + kLanes <= p.src_c; c += kLanes) {
+  for (; c + kLanes <= channels; c += kLanes) {
     next.prefetch<kPoints>();
     input_points([=](int i, int j) __attribute__((always_inline)) { return at(i, j) + c; }, kLanes,
                  to + c, plane);
   }
-  if (c < p.src_c)
+  if (c < channels)
     input_points([=](int i, int j) __attribute__((always_inline)) { return at(i, j) + c; },
-                 static_cast<int>(p.src_c - c), to + c, plane);
+                 static_cast<int>(channels - c), to + c, plane);
 }
 
 // Tiles counted through columns, rows, grids without a division each.
@@ -209,10 +209,10 @@ CNNFAST_INLINE TileOutputs tile_outputs(const WinogradPass& p, const TilePlace& 
   return o;
 }
 
-// All channels of the source of one tile -> V. `zeros`: src_c of them, for what lies outside the
-// source.
-void transform_tile(const WinogradPass& p, const float* src, const TileOutputs& tile, float* to,
-                    int64_t plane, const float* zeros) {
+// Source channels of one tile, from the one that src points at, -> V. `zeros`: as many, for what
+// lies outside the source.
+void transform_tile(const WinogradPass& p, const float* src, int64_t channels,
+                    const TileOutputs& tile, float* to, int64_t plane, const float* zeros) {
   const int64_t row = tile.row + p.row_first, col = tile.col + p.col_first;
   const int64_t row_floats = p.row_tap_step * p.src_w * p.src_c, pixel = p.col_tap_step * p.src_c;
   const float* x = src + ((tile.image * p.src_h + row) * p.src_w + col) * p.src_c;
@@ -225,7 +225,7 @@ void transform_tile(const WinogradPass& p, const float* src, const TileOutputs& 
   if (row >= 0 && col >= 0 && last_row < p.src_h && last_col < p.src_w) {
     const auto at = [=](int i, int j)
                         __attribute__((always_inline)) { return x + i * row_floats + j * pixel; };
-    input_channels(p, at, to, plane, next);
+    input_channels(channels, at, to, plane, next);
     return;
   }
   const float* pixels[kTileValues];
@@ -236,7 +236,8 @@ void transform_tile(const WinogradPass& p, const float* src, const TileOutputs& 
       pixels[i * kPoints + j] = inside ? x + i * row_floats + j * pixel : zeros;
     }
   input_channels(
-      p, [&](int i, int j) __attribute__((always_inline)) { return pixels[i * kPoints + j]; }, to,
+      channels,
+      [&](int i, int j) __attribute__((always_inline)) { return pixels[i * kPoints + j]; }, to,
       plane, next);
 }
 
@@ -335,7 +336,7 @@ void multiply_points(const WinogradPass& p, const float* points, const float* u,
   t.add = begin > 0;
   for (int point = 0; point < kTileValues; ++point) {
     t.w = u + point * u_plane(length, step);
-    t.x = points + point * v_plane(p) + begin;
+    t.x = points + point * v_plane(p, p.src_c) + begin;
     t.y = products + point * m_plane(p);
     for (int64_t i = 0; i < pieces; ++i) {
       (i < more ? wide : slim)(t);
@@ -349,7 +350,7 @@ void multiply_points(const WinogradPass& p, const float* points, const float* u,
 void winograd(const WinogradPass& p, const float* src, const float* weights, const float* bias,
               float* dst, float* scratch, int64_t tile_begin, int64_t tile_end, int64_t block_begin,
               int64_t block_end) {
-  const int64_t channels = whole_vectors(p.src_c), plane = v_plane(p);
+  const int64_t channels = whole_vectors(p.src_c), plane = v_plane(p, p.src_c);
   float* points = scratch;
   float* products = points + kTileValues * plane;
   float* zeros = products + kTileValues * m_plane(p);
@@ -360,7 +361,7 @@ void winograd(const WinogradPass& p, const float* src, const float* weights, con
   for (int64_t begin = tile_begin; begin < tile_end; begin += p.block_tiles) {
     const int64_t tiles = smaller(p.block_tiles, tile_end - begin);
     for (int64_t i = 0; i < tiles; ++i, at.next(p))
-      transform_tile(p, src, tile_outputs(p, at), points + i * channels, plane, zeros);
+      transform_tile(p, src, p.src_c, tile_outputs(p, at), points + i * channels, plane, zeros);
     for (int64_t block = block_begin; block < block_end; ++block) {
       const int64_t left = p.dst_c - block * kBlock;
       const int vectors = left > kLanes ? 2 : 1;

@@ -10,12 +10,17 @@
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
-CNNFAST_INLINE int64_t d_plane(const WinogradPass& p) {
-  return p.block_tiles * whole_vectors(p.dst_c) + kLanes;
+CNNFAST_INLINE int64_t d_plane(const WinogradPass& p, int64_t blocks) {
+  return p.block_tiles * blocks * kBlock + kLanes;
 }
 
-int64_t winograd_sums_scratch(const WinogradPass& p) {
-  return kTileValues * (v_plane(p) + d_plane(p)) + whole_vectors(p.src_c);
+int64_t winograd_sums_scratch(const WinogradPass& p, const WinogradPanel& panel) {
+  return kTileValues * (v_plane(p, panel.channels()) + d_plane(p, panel.blocks())) +
+         whole_vectors(panel.channels());
+}
+
+int64_t winograd_panel_floats(const WinogradPanel& panel) {
+  return panel.blocks() * u_block(panel.channels());
 }
 
 // rows x cols gradients (the rest of the M x M tile lies outside: zeros) -> 36 points; their sum is
@@ -50,15 +55,15 @@ CNNFAST_INLINE vf gradient_points(const float* dy, int64_t row, int64_t col, int
 
 template <int M>
 void transform_gradient_tile(const WinogradPass& p, const float* dy, const TileOutputs& o,
-                             int64_t k_begin, int64_t k_end, float* to, int64_t plane, float* db) {
+                             int64_t ks, float* to, int64_t plane, float* db) {
   const int rows = o.rows, cols = o.cols;
   const float* from = dy + ((o.image * p.dst_h + o.row) * p.dst_w + o.col) * p.dst_c;
   const int64_t row = p.row_tap_step * p.dst_w * p.dst_c, col = p.col_tap_step * p.dst_c;
   const bool turns = o.col + M * p.col_tap_step >= p.dst_w;
   NextPixels next(from + M * (turns ? row - (p.tile_cols - 1) * col : col), row, col, M);
-  for (int64_t k = k_begin; k < k_end; k += kLanes) {
+  for (int64_t k = 0; k < ks; k += kLanes) {
     next.prefetch<M>();
-    const int lanes = static_cast<int>(smaller(kLanes, k_end - k));
+    const int lanes = static_cast<int>(smaller(kLanes, ks - k));
     const bool whole = rows == M && cols == M && lanes == kLanes;
     const vf total =
         (whole ? gradient_points<M, true> : gradient_points<M, false>)(from + k, row, col, rows,
@@ -67,28 +72,33 @@ void transform_gradient_tile(const WinogradPass& p, const float* dy, const TileO
   }
 }
 
-void winograd_sums(const WinogradPass& p, const float* x, const float* dy, float* sums, float* db,
-                   float* scratch, int64_t tile_begin, int64_t tile_end, int64_t block_begin,
-                   int64_t block_end, bool first) {
-  const int64_t channels = whole_vectors(p.src_c), out_channels = whole_vectors(p.dst_c);
-  const int64_t plane = v_plane(p), gradient_plane = d_plane(p);
+void winograd_sums(const WinogradPass& p, const float* x, const float* dy,
+                   const WinogradPanel& panel, float* sums, float* db, float* scratch,
+                   int64_t tile_begin, int64_t tile_end, bool first, bool kept) {
+  const int64_t c = panel.channels(), channels = whole_vectors(c);
+  const int64_t out_channels = panel.blocks() * kBlock;
+  const int64_t plane = v_plane(p, c), gradient_plane = d_plane(p, panel.blocks());
   float* points = scratch;
   float* gradients = points + kTileValues * plane;
   float* zeros = gradients + kTileValues * gradient_plane;
   zero_floats(zeros, channels);
-  const int64_t k_begin = block_begin * kBlock, k_end = smaller(block_end * kBlock, p.dst_c);
-  if (first && db) zero_floats(db + k_begin, k_end - k_begin);
-  const int64_t pieces = (p.src_c + kTilePixels - 1) / kTilePixels;
-  const int64_t each = p.src_c / pieces, more = p.src_c % pieces;
+  const int64_t first_k = panel.block_begin * kBlock;
+  const int64_t ks = smaller(panel.block_end * kBlock, p.dst_c) - first_k;
+  x += panel.c_begin;
+  dy += first_k;
+  if (db) db += first_k;
+  if (first && db) zero_floats(db, ks);
+  const int64_t pieces = (c + kTilePixels - 1) / kTilePixels;
+  const int64_t each = c / pieces, more = c % pieces;
   TilePlace at = tile_place(p, tile_begin);
   for (int64_t begin = tile_begin; begin < tile_end || first; begin += p.block_tiles) {
     const int64_t tiles = larger(0, smaller(p.block_tiles, tile_end - begin));
     for (int64_t i = 0; i < tiles; ++i, at.next(p)) {
       const TileOutputs o = tile_outputs(p, at);
-      transform_tile(p, x, o, points + i * channels, plane, zeros);
+      if (!kept) transform_tile(p, x, c, o, points + i * channels, plane, zeros);
       (p.m == 4 ? transform_gradient_tile<4>
-                : transform_gradient_tile<2>)(p, dy, o, k_begin, k_end,
-                                              gradients + i * out_channels, gradient_plane, db);
+                : transform_gradient_tile<2>)(p, dy, o, ks, gradients + i * out_channels,
+                                              gradient_plane, db);
     }
     // Points outermost: a point's V and D stay in cache for all pairs of channel blocks.
     SumTile t{};
@@ -99,9 +109,9 @@ void winograd_sums(const WinogradPass& p, const float* x, const float* dy, float
     t.last = kLanes;
     t.first = first;
     for (int point = 0; point < kTileValues; ++point)
-      for (int64_t block = block_begin; block < block_end; ++block) {
+      for (int64_t block = 0; block < panel.blocks(); ++block) {
         const int64_t k = block * kBlock;
-        const int vectors = p.dst_c - k > kLanes ? 2 : 1;
+        const int vectors = ks - k > kLanes ? 2 : 1;
         const int64_t step = vectors * kLanes;
         const SumFunction wide = vectors == 1 ? sum_function<1>(1, static_cast<int>(each + 1))
                                               : sum_function<2>(1, static_cast<int>(each + 1));
@@ -110,7 +120,7 @@ void winograd_sums(const WinogradPass& p, const float* x, const float* dy, float
         t.dw_row = step;
         t.x = points + point * plane;
         t.dy = gradients + point * gradient_plane + k;
-        t.dw = sums + block * u_block(p.src_c) + point * u_plane(p.src_c, step);
+        t.dw = sums + block * u_block(c) + point * u_plane(c, step);
         for (int64_t i = 0; i < pieces; ++i) {
           const int64_t made = each + (i < more);
           if (!first) {
@@ -127,17 +137,19 @@ void winograd_sums(const WinogradPass& p, const float* x, const float* dy, float
 }
 
 template <int R, bool kOne>
-void winograd_finish_r(const float* sums, int64_t count, int64_t stride, float* dw, int64_t c,
-                       int64_t k, int64_t block_begin, int64_t block_end) {
+void winograd_finish_r(const WinogradPanel& panel, const float* sums, int64_t count, int64_t stride,
+                       float* dw, int64_t c, int64_t k, int64_t block_begin, int64_t block_end) {
+  const int64_t block_floats = u_block(panel.channels());
+  dw += panel.c_begin * k;
   for (int64_t block = block_begin; block < block_end; ++block) {
     const int64_t first = block * kBlock;
     const int vectors = k - first > kLanes ? 2 : 1;
-    const int64_t step = vectors * kLanes, plane = u_plane(c, step);
-    for (int64_t i = 0; i < c; ++i)
+    const int64_t step = vectors * kLanes, plane = u_plane(panel.channels(), step);
+    const float* block_sums = sums + (block - panel.block_begin) * block_floats;
+    for (int64_t i = 0; i < panel.channels(); ++i)
       for (int v = 0; v < vectors; ++v) {
-        const float* from = sums + block * u_block(c) + i * step + v * kLanes;
         vf u[kTileValues];
-        SixPoints points = point_columns(from, plane);
+        SixPoints points = point_columns(block_sums + i * step + v * kLanes, plane);
         CNNFAST_UNROLL
         for (int j = 0; j < kPoints; ++j, points.next()) {
           CNNFAST_UNROLL
@@ -162,12 +174,13 @@ void winograd_finish_r(const float* sums, int64_t count, int64_t stride, float* 
   }
 }
 
-void winograd_finish(const float* sums, int64_t count, int64_t stride, float* dw, int m, int64_t c,
-                     int64_t k, int64_t block_begin, int64_t block_end) {
+void winograd_finish(const WinogradPanel& panel, const float* sums, int64_t count, int64_t stride,
+                     float* dw, int m, int64_t c, int64_t k, int64_t block_begin,
+                     int64_t block_end) {
   const auto finish = m == 4
                           ? (count == 1 ? winograd_finish_r<3, true> : winograd_finish_r<3, false>)
                           : (count == 1 ? winograd_finish_r<5, true> : winograd_finish_r<5, false>);
-  finish(sums, count, stride, dw, c, k, block_begin, block_end);
+  finish(panel, sums, count, stride, dw, c, k, block_begin, block_end);
 }
 
 }  // namespace

@@ -32,6 +32,26 @@ WinogradPlan plan_sums(const Conv2dShape& s, const ConvKernels& kernels) {
   return plan;
 }
 
+// dU in panels that stay in L2 with all of their tiles' points: `c` of them by one block each, the
+// blocks fastest, so that the source's points are kept.
+struct SumPanels {
+  std::int64_t channels, vectors, c, blocks, lanes;
+  SumPanels(const Conv2dShape& s, const WinogradPlan& plan, const ConvKernels& kernels)
+      : channels(s.c),
+        vectors((s.c + kernels.lanes - 1) / kernels.lanes),
+        c((s.c + kPanelChannels - 1) / kPanelChannels),
+        blocks(plan.blocks),
+        lanes(kernels.lanes) {}
+  std::int64_t count() const { return c * blocks; }
+  WinogradPanel operator[](std::int64_t i) const {
+    const Range mine = share(vectors, static_cast<int>(i / blocks), static_cast<int>(c));
+    return {mine.begin * lanes, std::min(channels, mine.end * lanes), i % blocks, i % blocks + 1};
+  }
+
+ private:
+  static constexpr std::int64_t kPanelChannels = 64;
+};
+
 std::optional<std::string> declines(const Problem& problem) {
   return winograd_declines(problem, conv2d_backward_kernel_shape(problem), false);
 }
@@ -65,7 +85,43 @@ void build(const Problem& problem, StepBuilder& steps) {
   const WinogradPass pass = plan.pass;
   const std::int64_t blocks = plan.blocks, images = s.n;
   const std::int64_t per_image = pass.image_tiles();
-  const std::int64_t floats = kernels.winograd_weights(s.c, s.k, false);
+  const WinogradPanel whole{0, s.c, 0, blocks};
+  const std::int64_t floats = kernels.winograd_panel_floats(whole);
+
+  const Slot x = steps.input(0), dy = steps.input(1), dw = steps.output(0);
+  const Slot db = problem.outputs.size() == 2 && steps.output_used(1) ? steps.output(1) : Slot{};
+  // Sums of a panel, with db behind them at its channels' places.
+  const auto sum = [=, &kernels](const Run& run, Slot scratch, float* to, float* to_db,
+                                 const WinogradPanel& panel, Range range, bool first, bool kept) {
+    if (panel.blocks() > 0)
+      kernels.winograd_sums(pass, run.ptr<const float>(x), run.ptr<const float>(dy), panel, to,
+                            to_db, run.worker_ptr<float>(scratch), range.begin * per_image,
+                            range.end * per_image, first, kept);
+  };
+
+  const SumPanels panels(s, plan, kernels);
+  if (144 * s.c * s.k > kStreamedSums && plan.tiles <= pass.block_tiles &&
+      panels.count() >= 4 * threads) {
+    const WinogradPanel largest = panels[0];
+    const Slot sums = steps.scratch_per_thread(kernels.winograd_panel_floats(largest) * 4);
+    const Slot scratch = steps.scratch_per_thread(kernels.winograd_sums_scratch(pass, largest) * 4);
+    const StepSpec spec{"winograd panels", threads > 1 ? Split::free : Split::single};
+    const bool alone = threads == 1;
+    steps.step(spec, [=, &kernels](const Run& run, int thread, int count) {
+      if (alone && thread != 0) return;
+      const Range mine = share(panels.count(), alone ? 0 : thread, alone ? 1 : count);
+      float* to = run.worker_ptr<float>(sums);
+      for (std::int64_t i = mine.begin; i < mine.end; ++i) {
+        const WinogradPanel panel = panels[i];
+        float* to_db = db.present() && panel.c_begin == 0 ? run.ptr<float>(db) : nullptr;
+        sum(run, scratch, to, to_db, panel, {0, images}, true,
+            i > mine.begin && panels[i - 1].c_begin == panel.c_begin);
+        kernels.winograd_finish(panel, to, 1, 0, run.ptr<float>(dw), pass.m, s.c, s.k,
+                                panel.block_begin, panel.block_end);
+      }
+    });
+    return;
+  }
 
   const bool tiny = s.flops() < kSingleThreadFlops;
   // Sums that must not depend on the number of threads stay in fixed chunks.
@@ -76,10 +132,8 @@ void build(const Problem& problem, StepBuilder& steps) {
   chunks = std::min(chunks, images);
   const std::int64_t stride = floats + (s.k + 15) / 16 * 16;  // a chunk's sums, then its db
 
-  const Slot x = steps.input(0), dy = steps.input(1), dw = steps.output(0);
-  const Slot db = problem.outputs.size() == 2 && steps.output_used(1) ? steps.output(1) : Slot{};
   const Slot sums = steps.scratch(chunks * stride * 4);
-  const Slot scratch = steps.scratch_per_thread(kernels.winograd_sums_scratch(pass) * 4);
+  const Slot scratch = steps.scratch_per_thread(kernels.winograd_sums_scratch(pass, whole) * 4);
 
   StepSpec spec{"winograd sums", Split::free};
   if (tiny || (threads == 1 && chunks > 1)) {
@@ -92,11 +146,10 @@ void build(const Problem& problem, StepBuilder& steps) {
     spec.split = Split::single;
   }
   const Split split = spec.split;
-  const int m = pass.m;
   const auto finish_blocks = [=, &kernels](const Run& run, Range blocks_of) {
     const float* from = run.ptr<const float>(sums);
-    kernels.winograd_finish(from, chunks, stride, run.ptr<float>(dw), m, s.c, s.k, blocks_of.begin,
-                            blocks_of.end);
+    kernels.winograd_finish(whole, from, chunks, stride, run.ptr<float>(dw), pass.m, s.c, s.k,
+                            blocks_of.begin, blocks_of.end);
     if (!db.present()) return;
     float* to = run.ptr<float>(db);
     const std::int64_t end = std::min(s.k, blocks_of.end * kernels.block);
@@ -108,33 +161,31 @@ void build(const Problem& problem, StepBuilder& steps) {
     }
   };
   const bool finishes = share_blocks || (split == Split::single && chunks == 1);
-  const auto sum = [=, &kernels](const Run& run, std::int64_t chunk, Range range, Range blocks_of,
-                                 bool first) {
+  const std::int64_t block_floats = blocks > 0 ? floats / blocks : 0;
+  const auto sum_chunk = [=](const Run& run, std::int64_t chunk, Range range, Range blocks_of,
+                             bool first) {
     float* to = run.ptr<float>(sums) + chunk * stride;
-    if (blocks_of.size() > 0)
-      kernels.winograd_sums(pass, run.ptr<const float>(x), run.ptr<const float>(dy), to,
-                            db.present() ? to + floats : nullptr, run.worker_ptr<float>(scratch),
-                            range.begin * per_image, range.end * per_image, blocks_of.begin,
-                            blocks_of.end, first);
+    sum(run, scratch, to + blocks_of.begin * block_floats, db.present() ? to + floats : nullptr,
+        {0, s.c, blocks_of.begin, blocks_of.end}, range, first, false);
   };
-  const auto sum_chunk = [=](const Run& run, std::int64_t chunk, Range blocks_of) {
-    sum(run, chunk, share(images, static_cast<int>(chunk), static_cast<int>(chunks)), blocks_of,
-        true);
+  const auto images_of = [=](std::int64_t chunk) {
+    return share(images, static_cast<int>(chunk), static_cast<int>(chunks));
   };
   steps.step(spec, [=](const Run& run, int thread, int count) {
     if (split == Split::single) {
       if (thread != 0) return;
-      for (std::int64_t chunk = 0; chunk < chunks; ++chunk) sum_chunk(run, chunk, {0, blocks});
+      for (std::int64_t chunk = 0; chunk < chunks; ++chunk)
+        sum_chunk(run, chunk, images_of(chunk), {0, blocks}, true);
       if (finishes) finish_blocks(run, {0, blocks});
     } else if (split == Split::rows) {
-      sum(run, run.worker, share(images, thread, count), {0, blocks}, run.first);
+      sum_chunk(run, run.worker, share(images, thread, count), {0, blocks}, run.first);
     } else if (share_blocks) {
       const Range mine = share(blocks, thread, count);
-      sum_chunk(run, 0, mine);
+      sum_chunk(run, 0, images_of(0), mine, true);
       finish_blocks(run, mine);
     } else {
       for (std::int64_t chunk = thread; chunk < chunks; chunk += count)
-        sum_chunk(run, chunk, {0, blocks});
+        sum_chunk(run, chunk, images_of(chunk), {0, blocks}, true);
     }
   });
 
