@@ -58,7 +58,11 @@ void run_blocks(TileFunction tile, Tile& t, const ChannelBlocks& blocks, const f
                 const Ahead& ahead) {
   for (int i = 0; i < blocks.count; ++i) {
     const ChannelBlock& b = blocks.at[i];
-    if (ahead.x) ahead.prefetch(t.length, i, blocks.count);
+    if (t.next_step > 0) {
+      t.next = ahead.x + i * t.next_step * t.length;
+    } else if (ahead.x) {
+      ahead.prefetch(t.length, i, blocks.count);
+    }
     t.x = x + b.x;
     t.y = y + b.y;
     t.w = b.w;
@@ -95,10 +99,12 @@ void conv_blocks(const ConvPass& p, Tile t, const ChannelBlocks& blocks, const f
   const int64_t widest = tile_pixels(vectors);
   const int64_t tiles = (cols + widest - 1) / widest;
   const int64_t each = cols / tiles, more = cols % tiles;
-  const TileFunction wide = row_tile(static_cast<int>(each + 1), vectors);
-  const TileFunction slim = row_tile(static_cast<int>(each), vectors);
   // A single tap reads every pixel once: the next tile's are asked for ahead.
   const bool once = p.row_taps == 1 && p.col_taps == 1 && p.groups == 1;
+  const bool asks = kAsksBitByBit && once && x_col == t.length;  // they are one run of floats
+  const TileFunction wide = row_tile(static_cast<int>(each + 1), vectors, asks);
+  const TileFunction slim = row_tile(static_cast<int>(each), vectors, asks);
+  t.next_step = asks ? (each + blocks.count - 1) / blocks.count : 0;
   t.pixel = x_col;
   t.y_pixel = p.dst_col;
   for (; row < rows; ++row) {
@@ -108,7 +114,7 @@ void conv_blocks(const ConvPass& p, Tile t, const ChannelBlocks& blocks, const f
       const int64_t made = each + (i < more);
       const float* next = tile_x + made * x_col;
       run_blocks(i < more ? wide : slim, t, blocks, tile_x, tile_y,
-                 {once && i + 1 < tiles ? next : nullptr, each, x_col});
+                 {once && (asks || i + 1 < tiles) ? next : nullptr, each, x_col});
       tile_x = next;
       tile_y += made * p.dst_col;
     }
@@ -127,6 +133,12 @@ struct BlockPlace {
            group * p.group_k + k;
   }
 };
+
+// Are all vectors of the destination whole and aligned?
+CNNFAST_INLINE bool streams_to(const ConvPass& p, const float* dst) {
+  return (p.group_k | p.dst_col | p.dst_row | p.joint_row | p.joint_col) % kLanes == 0 &&
+         reinterpret_cast<uintptr_t>(dst) % sizeof(vf) == 0;
+}
 
 void conv_direct(const ConvPass& p, const float* src, const float* weights, const float* bias,
                  float* dst, float* scratch, const ConvRegion& region) {
@@ -153,6 +165,7 @@ void conv_direct(const ConvPass& p, const float* src, const float* weights, cons
   t.activation = p.activation;
   t.alpha = p.alpha;
   t.pixel = t.base = t.y_pixel = t.y_base = 0;
+  t.streams = region.uncached && !after && streams_to(p, dst);
   const int64_t block_bytes = p.reduction() * kBlock * static_cast<int64_t>(sizeof(float));
   const int64_t together = larger(1, smaller(kMostBlocks, kTogetherBytes / larger(1, block_bytes)));
 
@@ -210,6 +223,7 @@ void conv_direct(const ConvPass& p, const float* src, const float* weights, cons
       }
     }
   }
+  if (t.streams) fence_streams();
 }
 
 }  // namespace

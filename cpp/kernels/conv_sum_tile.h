@@ -27,7 +27,6 @@ struct SumTile {
   const float* next = nullptr;
   int64_t next_step = 0;
 };
-constexpr bool kAsksBitByBit = kRegisters == 32;
 
 template <int B, int A, int V>
 void sum_tile(const SumTile& t) {
@@ -44,8 +43,8 @@ void sum_tile(const SumTile& t) {
     for (int a = 0; a < A; ++a) __builtin_prefetch(t.dw + b * t.dw_base + a * t.dw_row, 1);
   }
 
-  const int64_t ahead = 8 * t.dy_col;  // as conv_tile asks for weights
-  const float* next = t.next;          // null is as good to ask for as any
+  const int64_t ahead = 8 * t.dy_col;          // as conv_tile asks for weights
+  const float* next = t.next ? t.next : t.dy;  // asking for nothing would walk through page tables
   for (int64_t image = 0; image < t.images; ++image)
     for (int64_t row = 0; row < t.rows; ++row) {
       const float* x = t.x + image * t.x_image + row * t.x_row;

@@ -42,7 +42,7 @@ struct ConvPass {
 // What one call makes: rows, columns and channel blocks (counted over all groups).
 struct ConvRegion {
   std::int64_t row_begin, row_end, col_begin, col_end, block_begin, block_end;
-  bool uncached = false;  // depthwise: source and destination are too large for the caches
+  bool uncached = false;  // the destination (depthwise: and source) is too large for the caches
 };
 
 // A stride-1 convolution of r x r taps in tiles of m x m outputs, m + r - 1 = 6

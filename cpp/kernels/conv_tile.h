@@ -46,8 +46,14 @@ struct Tile {
   int last;           // lanes of the last vector that are real channels
   ActivationKind activation;
   float alpha;
-  bool add = false;  // to what y holds
+  bool add = false;      // to what y holds
+  bool streams = false;  // y goes past the caches; whole vectors, aligned
+  // What the next tile will read: asked for bit by bit, `next_step` floats a step, where a tile is
+  // so large that asking for all of it at once would hold up its own loads.
+  const float* next = nullptr;
+  int64_t next_step = 0;
 };
+constexpr bool kAsksBitByBit = kRegisters == 32;
 
 // Bytes from the first pixel to pixel Q as one x86 address: odd multiple (a register) times 1, 2,
 // 4 or 8. Without it the compiler keeps a pointer a pixel and spills half of them.
@@ -72,7 +78,8 @@ struct PixelOffsets {
   }
 };
 
-template <int B, int Q, int V>
+// kAsks: for what the next tile reads.
+template <int B, int Q, int V, bool kAsks = false>
 void conv_tile(const Tile& t) {
   vf acc[B][Q][V];
   CNNFAST_UNROLL
@@ -87,6 +94,7 @@ void conv_tile(const Tile& t) {
   // which takes half of the loads in flight, asking ahead brings 5 %; what lies behind the last
   // weights is the next block's.
   const int64_t ahead = 16 * t.w_step;
+  const float* next = t.next;
   for (int64_t r = 0; r < t.rows; ++r) {
     const float* row = t.x + r * t.row_step;
     for (int64_t s = 0; s < t.cols; ++s, row += t.col_step) {
@@ -100,6 +108,10 @@ void conv_tile(const Tile& t) {
         CNNFAST_UNROLL
         for (int v = 0; v < V * kLanes; v += 16) __builtin_prefetch(w + ahead + v);
         w += t.w_step;
+        if constexpr (kAsks) {
+          __builtin_prefetch(next);
+          next += t.next_step;
+        }
         CNNFAST_UNROLL
         for (int b = 0; b < B; ++b) {
           CNNFAST_UNROLL
@@ -137,7 +149,13 @@ void conv_tile(const Tile& t) {
     for (int v = 0; v < V; ++v)
       acc[b][q][v] = select(acc[b][q][v] < vf{}, acc[b][q][v] * broadcast(t.alpha), acc[b][q][v]);
   }
-  if (t.last == kLanes) {
+  if (t.streams) {
+    CNNFAST_UNROLL
+    for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+    for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v)
+      stream(t.y + b * t.y_base + q * t.y_pixel + v * kLanes, acc[b][q][v]);
+  } else if (t.last == kLanes) {
     CNNFAST_UNROLL
     for (int b = 0; b < B; ++b) CNNFAST_UNROLL
     for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
@@ -169,57 +187,20 @@ void conv_tile(const Tile& t) {
 
 using TileFunction = void (*)(const Tile&);
 
-// Tiles of one base and q = 1 .. kTilePixels pixels, V vectors.
-template <int V>
+// Tiles of one base and q = 1 .. kTilePixels (of one vector kTilePixelsOfOne) pixels, V vectors.
+template <int V, bool kAsks, int Q = V == 1 ? kTilePixelsOfOne : kTilePixels>
 TileFunction row_tile(int q) {
-  switch (q) {
-    case 1:
-      return conv_tile<1, 1, V>;
-    case 2:
-      return conv_tile<1, 2, V>;
-    case 3:
-      return conv_tile<1, 3, V>;
-    case 4:
-      return conv_tile<1, 4, V>;
-    case 5:
-      return conv_tile<1, 5, V>;
-    case 6:
-      return conv_tile<1, 6, V>;
-    default:
-      break;
-  }
-  if constexpr (V == 1 || kRegisters == 32) {
-    switch (q) {
-      case 7:
-        return conv_tile<1, 7, V>;
-      case 8:
-        return conv_tile<1, 8, V>;
-      case 9:
-        return conv_tile<1, 9, V>;
-      case 10:
-        return conv_tile<1, 10, V>;
-      case 11:
-        return conv_tile<1, 11, V>;
-      case 12:
-        return conv_tile<1, 12, V>;
-      default:
-        break;
-    }
-  }
-#if defined(__AVX512F__)
-  switch (q) {
-    case 13:
-      return conv_tile<1, 13, V>;
-    case 14:
-      return conv_tile<1, 14, V>;
-    default:
-      break;
-  }
-#endif
-  return nullptr;
+  if (q == Q) return conv_tile<1, Q, V, kAsks>;
+  if constexpr (Q > 1)
+    return row_tile<V, kAsks, Q - 1>(q);
+  else
+    return nullptr;
 }
-CNNFAST_INLINE TileFunction row_tile(int q, int vectors) {
-  return vectors == 1 ? row_tile<1>(q) : row_tile<2>(q);
+CNNFAST_INLINE TileFunction row_tile(int q, int vectors, bool asks = false) {
+  if constexpr (kAsksBitByBit) {
+    if (asks) return vectors == 1 ? row_tile<1, true>(q) : row_tile<2, true>(q);
+  }
+  return vectors == 1 ? row_tile<1, false>(q) : row_tile<2, false>(q);
 }
 
 // How narrow maps fill a tile: several rows at once. `rows` rows of `width` pixels; the bases are

@@ -139,7 +139,8 @@ struct DirectWork {
 
   // Do a thread's images at a time, and those of the others beside it, exceed the caches?
   bool uncached(std::int64_t images) const {
-    return images * threads * (plan.src_image + plan.dst_image) > kCachedFloats;
+    const std::int64_t image = plan.dst_image + (way == Way::depthwise ? plan.src_image : 0);
+    return images * threads * image > kCachedFloats;
   }
 
   // `src`: the image's, or where it would begin around a copy of some of its rows.
@@ -186,16 +187,16 @@ struct DirectWork {
   // Whole images [range) of every pass.
   void run_images(const Run& run, Range range) const {
     float* rows = scratch(run);
+    const bool uncached = this->uncached(range.end - range.begin);
     if (plan.pixels_per_image) {
       const ConvPass& p = plan.passes[0].pass;
       const std::int64_t all = blocks(p);
       const std::int64_t end = range.end * plan.pixels_per_image;
       for (std::int64_t col = range.begin * plan.pixels_per_image; col < end; col += cuts[0].rows)
         run_unit(run, rows, plan.passes[0], source(run, 0), 0,
-                 {0, 1, col, std::min(end, col + cuts[0].rows), 0, all});
+                 {0, 1, col, std::min(end, col + cuts[0].rows), 0, all, uncached});
       return;
     }
-    const bool uncached = this->uncached(range.end - range.begin);
     for (std::int64_t image = range.begin; image < range.end; ++image) {
       for (std::int64_t unit = 0; unit < padded.units; ++unit)
         run_padded_rows(run, rows, image, unit * padded.rows, uncached);
@@ -209,7 +210,7 @@ struct DirectWork {
   // A thread's share of the units of all passes.
   void run_units(const Run& run, int thread, int threads) const {
     float* rows = scratch(run);
-    const bool uncached = this->uncached(plan.images / this->threads);
+    const bool uncached = this->uncached(plan.batch / this->threads);
     if (padded.units > 0) {
       const Range range = share(padded.units * plan.images, thread, threads);
       for (std::int64_t unit = range.begin; unit < range.end; ++unit)
