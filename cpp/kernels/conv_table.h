@@ -62,6 +62,7 @@ struct WinogradPass {
   // has it.
   std::int64_t raw_channels = 0;
   bool flipped = false;
+  bool uncached = false;  // the destination is too large for the caches
   ActivationKind activation = ActivationKind::linear;
   float alpha = 0.2f;
 

@@ -241,11 +241,18 @@ void transform_tile(const WinogradPass& p, const float* src, int64_t channels,
       plane, next);
 }
 
+// May vectors of the destination go past the caches? Only where they are lines of them: half a line
+// waits for the other half, which a block's second vector writes 16 pixels later.
+CNNFAST_INLINE bool streams_to(const WinogradPass& p, const float* dst) {
+  return p.uncached && sizeof(vf) == 64 && p.dst_c % kLanes == 0 &&
+         reinterpret_cast<uintptr_t>(dst) % sizeof(vf) == 0;
+}
+
 // 36 points of one vector of channels -> M x M outputs, of which rows x cols are real.
 template <int M, class Activate>
 CNNFAST_INLINE void output_points(const float* from, int64_t plane, vf bias, Activate activate,
                                   float* y, int64_t row, int64_t pixel, int rows, int cols,
-                                  int lanes) {
+                                  int lanes, bool streams) {
   vf m[kTileValues];
   SixPoints points = point_columns(from, plane);
   CNNFAST_UNROLL
@@ -262,7 +269,9 @@ CNNFAST_INLINE void output_points(const float* from, int64_t plane, vf bias, Act
     for (int j = 0; j < M; ++j) {
       const vf value = activate(m[i * kPoints + j] + bias);
       float* to = y + i * row + j * pixel;
-      if (whole) {
+      if (streams && i < rows && j < cols) {
+        stream(to, value);
+      } else if (whole) {
         store(to, value);
       } else if (i < rows && j < cols) {
         store_lanes(to, value, lanes);
@@ -278,6 +287,7 @@ void transform_back(const WinogradPass& p, const float* products, const float* b
                     Activate activate) {
   const int64_t plane = m_plane(p), step = vectors * kLanes;
   const int64_t row = p.row_tap_step * p.dst_w * p.dst_c, pixel = p.col_tap_step * p.dst_c;
+  const bool streams = streams_to(p, dst);
   TilePlace at = tile_place(p, tile_begin);
   vf b[2] = {vf{}, vf{}};
   for (int v = 0; bias && v < vectors; ++v)
@@ -287,8 +297,9 @@ void transform_back(const WinogradPass& p, const float* products, const float* b
     float* y = dst + ((o.image * p.dst_h + o.row) * p.dst_w + o.col) * p.dst_c + k;
     for (int v = 0; v < vectors; ++v)
       output_points<M>(products + i * step + v * kLanes, plane, b[v], activate, y + v * kLanes, row,
-                       pixel, o.rows, o.cols, v == vectors - 1 ? last : kLanes);
+                       pixel, o.rows, o.cols, v == vectors - 1 ? last : kLanes, streams);
   }
+  if (streams) fence_streams();
 }
 
 template <int M>

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "ops/conv2d_direct.h"
+#include "ops/conv2d_direct_work.h"
 #include "ops/conv2d_implementations.h"
 
 namespace cnnfast {
@@ -142,8 +143,7 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
   const int m = plan.pass.m;
   // Weights that no cache keeps and that few tiles use are transformed bit by bit, where they are
   // used: writing and reading all of them would take memory longer than that takes the core.
-  const bool raw = !steps.keeps_packed(1) &&
-                   static_cast<double>(weight_bytes) > kStreamedWeights &&
+  const bool raw = !steps.keeps_packed(1) && static_cast<double>(weight_bytes) > kStreamedWeights &&
                    plan.tiles <= plan.pass.block_tiles && blocks >= 2 * threads;
   plan.pass.flipped = flipped;
   if (raw) plan.pass.raw_channels = 256;
@@ -199,7 +199,9 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
       mine = share(tiles, thread, count);
     }
     if (mine.size() == 0 || channels.size() == 0) return;
-    kernels.winograd(pass, run.ptr<const float>(src), run.ptr<const float>(weights),
+    WinogradPass part = pass;
+    part.uncached = mine.size() * pass.m * pass.m * pass.dst_c * count > kCachedFloats;
+    kernels.winograd(part, run.ptr<const float>(src), run.ptr<const float>(weights),
                      run.ptr<const float>(bias), run.ptr<float>(dst),
                      run.worker_ptr<float>(scratch), mine.begin, mine.end, channels.begin,
                      channels.end);
