@@ -70,6 +70,8 @@ struct WinogradPass {
   std::int64_t image_tiles() const { return grids() * tile_rows * tile_cols; }
 };
 
+inline constexpr std::int64_t kPackUnit = 16;
+
 // Part of a kernel's gradient: source channels, whole vectors but for the last ones, and blocks of
 // destination channels.
 struct WinogradPanel {
@@ -132,11 +134,12 @@ struct ConvKernels {
                    std::int64_t tile_end, std::int64_t block_begin,
                    std::int64_t block_end) = nullptr;
   std::int64_t (*winograd_scratch)(const WinogradPass& pass) = nullptr;  // floats
-  // Transformed weights of an HWIO kernel of r x r x c x k: floats, and writing blocks of them.
+  // Transformed weights of an HWIO kernel of r x r x c x k: floats, and writing units of them: of a
+  // block, kPackUnit source channels after the other.
   // `flipped`: for backward-input, from k source to c destination channels.
   std::int64_t (*winograd_weights)(std::int64_t c, std::int64_t k, bool flipped) = nullptr;
   void (*winograd_pack)(const float* w, float* packed, int m, std::int64_t c, std::int64_t k,
-                        bool flipped, std::int64_t block_begin, std::int64_t block_end) = nullptr;
+                        bool flipped, std::int64_t unit_begin, std::int64_t unit_end) = nullptr;
 
   // dw by Winograd: sums dU of tiles [tile_begin, tile_end) for a panel of channels; its dU is
   // [block][36][c][32], winograd_panel_floats floats. db (null: not wanted) has sums of dy at the

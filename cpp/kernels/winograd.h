@@ -56,14 +56,14 @@ CNNFAST_INLINE void pack_point_vectors(const vf (&taps)[R * R], float* to, int64
   }
 }
 
-// Source channels [source_begin, source_end) of one block. Both vectors right after each other:
-// with eight lanes they share cache lines.
+// Source channels [source_begin, source_end) of one block, from `to` on. Both vectors right after
+// each other: with eight lanes they share cache lines.
 template <int R>
-void pack_block(const float* w, float* to, int64_t c, int64_t k, bool flipped, int64_t block,
-                int64_t source_begin, int64_t source_end) {
+void pack_block(const float* w, float* to, int64_t plane, int64_t c, int64_t k, bool flipped,
+                int64_t block, int64_t source_begin, int64_t source_end) {
   const int64_t first = block * kBlock, left = (flipped ? c : k) - first;
   const int vectors = left > kLanes ? 2 : 1;
-  const int64_t step = vectors * kLanes, plane = u_plane(source_end - source_begin, step);
+  const int64_t step = vectors * kLanes;
   const auto lanes_of = [&](int v) { return static_cast<int>(smaller(kLanes, left - v * kLanes)); };
   vf taps[R * R];
   // Taps lie c * k floats apart, where caches keep few of them: some rows of each are fetched
@@ -113,11 +113,15 @@ void pack_block(const float* w, float* to, int64_t c, int64_t k, bool flipped, i
 }
 
 void winograd_pack(const float* w, float* packed, int m, int64_t c, int64_t k, bool flipped,
-                   int64_t block_begin, int64_t block_end) {
-  const int64_t source = flipped ? k : c;
-  for (int64_t block = block_begin; block < block_end; ++block)
-    (m == 4 ? pack_block<3> : pack_block<5>)(w, packed + block * u_block(source), c, k, flipped,
-                                             block, 0, source);
+                   int64_t unit_begin, int64_t unit_end) {
+  const int64_t source = flipped ? k : c, units = (source + kPackUnit - 1) / kPackUnit;
+  for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
+    const int64_t block = unit / units, begin = unit % units * kPackUnit;
+    const int64_t step = (flipped ? c : k) - block * kBlock > kLanes ? kBlock : kLanes;
+    (m == 4 ? pack_block<3> : pack_block<5>)(w, packed + block * u_block(source) + begin * step,
+                                             u_plane(source, step), c, k, flipped, block, begin,
+                                             smaller(source, begin + kPackUnit));
+  }
 }
 
 // 6x6 source pixels of one vector of channels -> 36 points; at(i, j) is where pixel (i, j) stands.
@@ -382,8 +386,9 @@ void winograd(const WinogradPass& p, const float* src, const float* weights, con
                         vectors);
       for (int64_t from = 0; p.raw_channels > 0 && from < p.src_c; from += p.raw_channels) {
         const int64_t length = smaller(p.raw_channels, p.src_c - from);
-        (p.m == 4 ? pack_block<3> : pack_block<5>)(weights, transformed, c, k, p.flipped, block,
-                                                   from, from + length);
+        (p.m == 4 ? pack_block<3> : pack_block<5>)(weights, transformed,
+                                                   u_plane(length, vectors * kLanes), c, k,
+                                                   p.flipped, block, from, from + length);
         multiply_points(p, points, transformed, products, tiles, from, length, vectors);
       }
       (p.m == 4 ? transform_back_as<4> : transform_back_as<2>)(p, products, bias, dst, begin, tiles,

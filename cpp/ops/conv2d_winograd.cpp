@@ -151,11 +151,12 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
   if (!raw) {
     weights = steps.packed(1, kernels.winograd_weights(s.c, s.k, flipped) * 4);
     const Slot packed = weights;
-    const Split pack_split = threads > 1 && blocks > 1 ? Split::free : Split::single;
+    const std::int64_t units = blocks * ((plan.pass.src_c + kPackUnit - 1) / kPackUnit);
+    const Split pack_split = threads > 1 && units > 1 ? Split::free : Split::single;
     steps.pack_step(1, {"winograd weights", pack_split, 0, false, 0, {w, packed}},
                     [=, &kernels](const Run& run, int thread, int count) {
-                      Range range{0, thread == 0 ? blocks : 0};
-                      if (pack_split == Split::free) range = share(blocks, thread, count);
+                      Range range{0, thread == 0 ? units : 0};
+                      if (pack_split == Split::free) range = share(units, thread, count);
                       kernels.winograd_pack(run.ptr<const float>(w), run.ptr<float>(packed), m, s.c,
                                             s.k, flipped, range.begin, range.end);
                     });

@@ -195,6 +195,13 @@ TEST_P(Conv2dGrid, AgreesWithItsDefinition) {
 INSTANTIATE_TEST_SUITE_P(Passes, Conv2dGrid, ::testing::Values(0, 1, 2),
                          [](const auto& info) { return std::string(kPassNames[info.param]); });
 
+TEST(Conv2dTest, ResultsLargerThanTheCachesAgree) {  // they are stored past them
+  for (const ConvCase& c : {ConvCase{1, 257, 257, 1, 64, 3, 3, 1, 1, "same", {}, 1, 1, 1, "relu"},
+                            ConvCase{1, 210, 210, 50, 50, 3, 3, 1, 1, "same", {}, 1, 1, 50},
+                            ConvCase{2, 182, 182, 2, 64, 1, 1}})
+    run_everywhere(c, ConvPassKind::forward);
+}
+
 TEST(Conv2dTest, AZeroedResultIsRejected) {
   const std::vector<double> expected = {0.5, -0.25}, magnitude = {1.0, 1.0};
   EXPECT_EQ(first_difference({0.5f, -0.25f}, expected, magnitude, 2e-6), "");
