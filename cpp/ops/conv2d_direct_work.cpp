@@ -137,10 +137,10 @@ struct DirectWork {
     return way == Way::direct ? block_count(p, *kernels) : 1;
   }
 
-  // Do a thread's images at a time, and those of the others beside it, exceed the caches?
+  // Do the images that all threads make at a time exceed the caches?
   bool uncached(std::int64_t images) const {
     const std::int64_t image = plan.dst_image + (way == Way::depthwise ? plan.src_image : 0);
-    return images * threads * image > kCachedFloats;
+    return images * image > kCachedFloats;
   }
 
   // `src`: the image's, or where it would begin around a copy of some of its rows.
@@ -187,7 +187,7 @@ struct DirectWork {
   // Whole images [range) of every pass.
   void run_images(const Run& run, Range range) const {
     float* rows = scratch(run);
-    const bool uncached = this->uncached(range.end - range.begin);
+    const bool uncached = this->uncached(range.size() * threads);
     if (plan.pixels_per_image) {
       const ConvPass& p = plan.passes[0].pass;
       const std::int64_t all = blocks(p);
@@ -210,7 +210,7 @@ struct DirectWork {
   // A thread's share of the units of all passes.
   void run_units(const Run& run, int thread, int threads) const {
     float* rows = scratch(run);
-    const bool uncached = this->uncached(plan.batch / this->threads);
+    const bool uncached = this->uncached(plan.batch);
     if (padded.units > 0) {
       const Range range = share(padded.units * plan.images, thread, threads);
       for (std::int64_t unit = range.begin; unit < range.end; ++unit)
