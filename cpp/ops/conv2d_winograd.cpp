@@ -178,7 +178,8 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
   } else {
     // Few tiles: each thread makes all of them for its share of the channels, so that the weights
     // are read once.
-    share_blocks = plan.tiles <= 2 * plan.pass.block_tiles && blocks >= 2 * threads;
+    const bool even = blocks % threads == 0 || blocks >= 2 * threads;
+    share_blocks = plan.tiles <= 2 * plan.pass.block_tiles && even;
     if (!share_blocks) walked = (plan.tiles + threads - 1) / threads;
   }
   // No small rest that reads all weights again.
