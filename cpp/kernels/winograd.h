@@ -8,140 +8,22 @@
 
 #include "kernels/conv_copy.h"
 #include "kernels/conv_table.h"
-#include "kernels/lane_transpose.h"
 #include "kernels/vector_math.h"
 #include "kernels/winograd_transform.h"
+#include "kernels/winograd_weights.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
-
-CNNFAST_INLINE int64_t whole_vectors(int64_t channels) {
-  return (channels + kLanes - 1) / kLanes * kLanes;
-}
 
 // Strides in floats between points.
 CNNFAST_INLINE int64_t v_plane(const WinogradPass& p, int64_t channels) {
   return p.block_tiles * whole_vectors(channels) + kLanes;
 }
 CNNFAST_INLINE int64_t m_plane(const WinogradPass& p) { return p.block_tiles * kBlock + kLanes; }
-CNNFAST_INLINE int64_t u_plane(int64_t source, int64_t step) { return source * step + kLanes; }
-CNNFAST_INLINE int64_t u_block(int64_t source) { return kTileValues * u_plane(source, kBlock); }
 
 int64_t winograd_scratch(const WinogradPass& p) {
   return kTileValues * (v_plane(p, p.src_c) + m_plane(p)) + whole_vectors(p.src_c) +
          (p.raw_channels > 0 ? u_block(p.raw_channels) : 0);
-}
-
-int64_t winograd_weights(int64_t c, int64_t k, bool flipped) {
-  const int64_t source = flipped ? k : c, destination = flipped ? c : k;
-  return (whole_vectors(destination) / kLanes + 1) / 2 * u_block(source);
-}
-
-template <int R>
-CNNFAST_INLINE void pack_point_vectors(const vf (&taps)[R * R], float* to, int64_t plane) {
-  vf t[kPoints * R];  // rows of six, R columns
-  CNNFAST_UNROLL
-  for (int i = 0; i < R * R; ++i) t[i] = taps[i];
-  CNNFAST_UNROLL
-  for (int s = 0; s < R; ++s) transform_weights<R>(t + s, R);
-  SixPoints points = point_rows(to, plane);
-  CNNFAST_UNROLL
-  for (int i = 0; i < kPoints; ++i, points.next()) {
-    vf row[kPoints];
-    CNNFAST_UNROLL
-    for (int s = 0; s < R; ++s) row[s] = t[i * R + s];
-    transform_weights<R>(row, 1);
-    CNNFAST_UNROLL
-    for (int j = 0; j < kPoints; ++j) store(points[j], row[j]);
-  }
-}
-
-// Source channels [source_begin, source_end) of one block, from `to` on. Both vectors right after
-// each other: with eight lanes they share cache lines.
-template <int R>
-void pack_block(const float* w, float* to, int64_t plane, int64_t c, int64_t k, bool flipped,
-                int64_t block, int64_t source_begin, int64_t source_end) {
-  const int64_t first = block * kBlock, left = (flipped ? c : k) - first;
-  const int vectors = left > kLanes ? 2 : 1;
-  const int64_t step = vectors * kLanes;
-  const auto lanes_of = [&](int v) { return static_cast<int>(smaller(kLanes, left - v * kLanes)); };
-  vf taps[R * R];
-  // Taps lie c * k floats apart, where caches keep few of them: some rows of each are fetched
-  // together.
-  constexpr int64_t kRows = R == 3 ? 8 : 4;
-  for (int64_t i = source_begin; !flipped && i < source_end; i += kRows) {
-    const int64_t rows = smaller(kRows, source_end - i);
-    float fetched[R * R][kRows][kBlock];
-    for (int tap = 0; tap < R * R; ++tap)
-      for (int64_t j = 0; j < rows; ++j)
-        for (int v = 0; v < vectors; ++v)
-          store(fetched[tap][j] + v * kLanes,
-                load_lanes(w + (tap * c + i + j) * k + first + v * kLanes, lanes_of(v)));
-    for (int64_t j = 0; j < rows; ++j)
-      for (int v = 0; v < vectors; ++v) {
-        CNNFAST_UNROLL
-        for (int tap = 0; tap < R * R; ++tap) taps[tap] = load(fetched[tap][j] + v * kLanes);
-        pack_point_vectors<R>(taps, to + (i + j - source_begin) * step + v * kLanes, plane);
-      }
-  }
-  for (int64_t i = source_begin; flipped && i < source_end; i += kLanes) {
-    const int ks = static_cast<int>(smaller(kLanes, source_end - i));
-    for (int v = 0; v < vectors; ++v) {
-      const int lanes = lanes_of(v);
-      float turned[R * R][kLanes * kLanes];  // [tap][k][c]
-      for (int tap = 0; tap < R * R; ++tap) {
-        vf rows[kLanes];
-        const float* from = w + ((R * R - 1 - tap) * c + first + v * kLanes) * k + i;
-        if (lanes == kLanes && ks == kLanes) {
-          CNNFAST_UNROLL
-          for (int j = 0; j < kLanes; ++j) rows[j] = load(from + j * k);
-        } else {
-          for (int j = 0; j < kLanes; ++j)
-            rows[j] = j < lanes ? load_first(from + j * k, ks) : vf{};
-        }
-        transpose(rows);
-        CNNFAST_UNROLL
-        for (int j = 0; j < kLanes; ++j) store(turned[tap] + j * kLanes, rows[j]);
-      }
-      for (int j = 0; j < ks; ++j) {
-        CNNFAST_UNROLL
-        for (int tap = 0; tap < R * R; ++tap) taps[tap] = load(turned[tap] + j * kLanes);
-        pack_point_vectors<R>(taps, to + (i - source_begin + j) * step + v * kLanes, plane);
-      }
-    }
-  }
-}
-
-void winograd_pack(const float* w, float* packed, int m, int64_t c, int64_t k, bool flipped,
-                   int64_t unit_begin, int64_t unit_end) {
-  const int64_t source = flipped ? k : c, units = (source + kPackUnit - 1) / kPackUnit;
-  for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
-    const int64_t block = unit / units, begin = unit % units * kPackUnit;
-    const int64_t step = (flipped ? c : k) - block * kBlock > kLanes ? kBlock : kLanes;
-    (m == 4 ? pack_block<3> : pack_block<5>)(w, packed + block * u_block(source) + begin * step,
-                                             u_plane(source, step), c, k, flipped, block, begin,
-                                             smaller(source, begin + kPackUnit));
-  }
-}
-
-// 6x6 source pixels of one vector of channels -> 36 points; at(i, j) is where pixel (i, j) stands.
-template <class At>
-CNNFAST_INLINE void input_points(At at, int lanes, float* to, int64_t plane) {
-  vf d[kTileValues];
-  CNNFAST_UNROLL
-  for (int j = 0; j < kPoints; ++j) {
-    CNNFAST_UNROLL
-    for (int i = 0; i < kPoints; ++i)
-      d[i * kPoints + j] = lanes == kLanes ? load(at(i, j)) : load_first(at(i, j), lanes);
-    transform_input(d + j, kPoints);
-  }
-  SixPoints points = point_rows(to, plane);
-  CNNFAST_UNROLL
-  for (int i = 0; i < kPoints; ++i, points.next()) {
-    transform_input(d + i * kPoints, 1);
-    CNNFAST_UNROLL
-    for (int j = 0; j < kPoints; ++j) store(points[j], d[i * kPoints + j]);
-  }
 }
 
 // What the next tile will read and this one does not: in each row a run of pixels, asked for in the
