@@ -168,7 +168,6 @@ void conv_backward_kernel(const ConvPass& p, const float* x, const float* dy, fl
   const NextWalk next(p, x, dy, region);
   const int64_t units = region.unit_end - region.unit_begin;
   for (int64_t unit = region.unit_begin; unit < region.unit_end; ++unit) {
-    next.prefetch(unit - region.unit_begin, units);
     const SumUnit u = sum_unit(l, blocks, unit);
     const int64_t begin = l.pieces.begin(u.piece);
     const int count = static_cast<int>(l.pieces.width(u.piece));
@@ -200,6 +199,7 @@ void conv_backward_kernel(const ConvPass& p, const float* x, const float* dy, fl
     }
     t.dw = dw + ((u.tap_row * p.col_taps + u.segment) * p.group_c + begin) * all_k +
            u.group * p.group_k + k;
+    next.prefetch(unit - region.unit_begin, units, t);
     (vectors == 1 ? sum_function<1>(bases, count) : sum_function<2>(bases, count))(t);
     if (db && unit % l.tiles() == 0)
       (vectors == 1 ? sum_bias<1> : sum_bias<2>)(t, db + u.group * p.group_k + k);

@@ -1,8 +1,8 @@
 // Reading ahead while sums run in cache.
 #pragma once
 
+#include "kernels/conv_sum_tile.h"
 #include "kernels/conv_table.h"
-#include "kernels/vector.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
@@ -27,9 +27,20 @@ class NextWalk {
                                               (all_rows ? 0 : region.row_begin)));
     lines_[1] = images * rows * dy_row / 64;
   }
-  void prefetch(int64_t share, int64_t of) const {
+  // A share of it; the larger operand's bit by bit with the steps of the tile, if they suffice.
+  void prefetch(int64_t share, int64_t of, SumTile& t) const {
+    const int large = lines_[1] >= lines_[0];
+    const int64_t floats = lines_[large] * 16 / of, steps = t.images * t.rows * t.cols;
+    const bool asks = kAsksBitByBit && floats <= 16 * steps;
+    t.next = nullptr;
+    t.next_step = 0;
+    if (asks && steps > 0) {
+      t.next = reinterpret_cast<const float*>(at_[large]) + share * floats;
+      t.next_step = (floats + steps - 1) / steps;
+    }
     for (int i = 0; i < 2; ++i)
-      for (int64_t line = lines_[i] * share / of; line < lines_[i] * (share + 1) / of; ++line)
+      for (int64_t line = lines_[i] * share / of;
+           !(asks && i == large) && line < lines_[i] * (share + 1) / of; ++line)
         __builtin_prefetch(
             reinterpret_cast<const void*>(at_[i] + static_cast<uintptr_t>(line) * 64), 0, 2);
   }

@@ -57,7 +57,7 @@ void sum_tile(const SumTile& t) {
         for (int v = 0; v < V * kLanes; v += 16) __builtin_prefetch(dy + ahead + v);
         dy += t.dy_col;
         if constexpr (kAsksBitByBit) {
-          __builtin_prefetch(next);
+          __builtin_prefetch(next, 0, 2);
           next += t.next_step;
         }
         CNNFAST_UNROLL

@@ -70,8 +70,16 @@ void pack_block(const float* w, float* to, int64_t plane, int64_t c, int64_t k, 
         pack_point_vectors<R>(taps, to + (i + j - source_begin) * step + v * kLanes, plane);
       }
   }
+  // Rows that memory or another core's cache has arrive together.
+  const auto ask_for = [&](int64_t i) {
+    for (int64_t tap = 0; tap < R * R; ++tap)
+      for (int64_t j = 0; j < smaller(kBlock, left); ++j)
+        __builtin_prefetch(w + (tap * c + first + j) * k + i);
+  };
+  if (flipped) ask_for(source_begin);
   for (int64_t i = source_begin; flipped && i < source_end; i += kLanes) {
     const int ks = static_cast<int>(smaller(kLanes, source_end - i));
+    if (i + kLanes < source_end) ask_for(i + kLanes);
     for (int v = 0; v < vectors; ++v) {
       const int lanes = lanes_of(v);
       float turned[R * R][kLanes * kLanes];  // [tap][k][c]

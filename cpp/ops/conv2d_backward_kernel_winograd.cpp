@@ -67,8 +67,9 @@ std::optional<std::string> discourages(const Problem& problem) {
   const double products = 36.0 * c;
   const double walks = std::ceil(tiles / static_cast<double>(plan.pass.block_tiles));
   // A step of the products over few channels takes longer than its multiplications: with vectors of
-  // 16 a step of 6 channels has 6.
-  const double rest = lanes >= 16 && destination == 1 ? 36.0 * 3.0 : 0.0;
+  // 16 a step of 6 channels has 6 or 12.
+  const double rest =
+      lanes >= 16 && c < kernels.tile_pixels ? 180.0 * std::ceil(destination / 2) : 0;
   const double gradient = plan.pass.m == 4 ? 200.0 : 60.0;  // 2x2 of dy: 4 loads, half the sums
   const double ours = tiles * (products * product_cycles(static_cast<double>(s.k), kernels) + rest +
                                220.0 * source + gradient * destination) +
