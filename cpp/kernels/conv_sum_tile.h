@@ -22,8 +22,7 @@ struct SumTile {
   int64_t dw_row, dw_base;
   int last;    // lanes of the last vector that are real channels
   bool first;  // overwrite dw
-  // What the next tile adds to: asked for bit by bit, `next_step` floats a step, where a tile is so
-  // large that asking for all of it at once would hold up its own loads.
+  // What the next tile adds to, or the next walk reads: asked for as Tile::next.
   const float* next = nullptr;
   int64_t next_step = 0;
 };

@@ -26,6 +26,26 @@ int64_t winograd_scratch(const WinogradPass& p) {
          (p.raw_channels > 0 ? u_block(p.raw_channels) : 0);
 }
 
+// 6x6 source pixels of one vector of channels -> 36 points; at(i, j) is where pixel (i, j) stands.
+template <class At>
+CNNFAST_INLINE void input_points(At at, int lanes, float* to, int64_t plane) {
+  vf d[kTileValues];
+  CNNFAST_UNROLL
+  for (int j = 0; j < kPoints; ++j) {
+    CNNFAST_UNROLL
+    for (int i = 0; i < kPoints; ++i)
+      d[i * kPoints + j] = lanes == kLanes ? load(at(i, j)) : load_first(at(i, j), lanes);
+    transform_input(d + j, kPoints);
+  }
+  SixPoints points = point_rows(to, plane);
+  CNNFAST_UNROLL
+  for (int i = 0; i < kPoints; ++i, points.next()) {
+    transform_input(d + i * kPoints, 1);
+    CNNFAST_UNROLL
+    for (int j = 0; j < kPoints; ++j) store(points[j], d[i * kPoints + j]);
+  }
+}
+
 // What the next tile will read and this one does not: in each row a run of pixels, asked for in the
 // order of their addresses, `share` cache lines with every vector of channels.
 struct NextPixels {

@@ -118,25 +118,5 @@ void winograd_pack(const float* w, float* packed, int m, int64_t c, int64_t k, b
   }
 }
 
-// 6x6 source pixels of one vector of channels -> 36 points; at(i, j) is where pixel (i, j) stands.
-template <class At>
-CNNFAST_INLINE void input_points(At at, int lanes, float* to, int64_t plane) {
-  vf d[kTileValues];
-  CNNFAST_UNROLL
-  for (int j = 0; j < kPoints; ++j) {
-    CNNFAST_UNROLL
-    for (int i = 0; i < kPoints; ++i)
-      d[i * kPoints + j] = lanes == kLanes ? load(at(i, j)) : load_first(at(i, j), lanes);
-    transform_input(d + j, kPoints);
-  }
-  SixPoints points = point_rows(to, plane);
-  CNNFAST_UNROLL
-  for (int i = 0; i < kPoints; ++i, points.next()) {
-    transform_input(d + i * kPoints, 1);
-    CNNFAST_UNROLL
-    for (int j = 0; j < kPoints; ++j) store(points[j], d[i * kPoints + j]);
-  }
-}
-
 }  // namespace
 }  // namespace cnnfast::CNNFAST_ISA
