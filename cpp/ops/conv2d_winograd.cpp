@@ -202,7 +202,9 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
     }
     if (mine.size() == 0 || channels.size() == 0) return;
     WinogradPass part = pass;
-    part.uncached = mine.size() * pass.m * pass.m * pass.dst_c * count > kCachedFloats;
+    // What all threads make at a time: of a chain only a part each.
+    const std::int64_t made = mine.size() * pass.m * pass.m * channels.size() * kernels.block;
+    part.uncached = made * threads > kCachedFloats;
     kernels.winograd(part, run.ptr<const float>(src), run.ptr<const float>(weights),
                      run.ptr<const float>(bias), run.ptr<float>(dst),
                      run.worker_ptr<float>(scratch), mine.begin, mine.end, channels.begin,
