@@ -57,11 +57,12 @@ struct WinogradPass {
   std::int64_t dst_h = 0, dst_w = 0, dst_c = 0;
   std::int64_t tile_rows = 0, tile_cols = 0;  // of the largest grid of an image
   std::int64_t block_tiles = 1;               // tiles taken at a time
-  // Not 0: weights are the user's HWIO array, of which the kernel transforms so many source
-  // channels of a block at a time, just before it multiplies by them. `flipped`: as winograd_pack
-  // has it.
+  // Weights: transformed from an HWIO kernel, whose channels are source and destination or, when
+  // `flipped`, for backward-input, the other way round; in blocks of `block` destination channels,
+  // `slim` ones of a vector. raw_channels not 0: they are the user's array, of which the kernel
+  // transforms so many source channels of a block at a time, just before it multiplies by them.
+  bool flipped = false, slim = false;
   std::int64_t raw_channels = 0;
-  bool flipped = false;
   bool uncached = false;  // the destination is too large for the caches
   ActivationKind activation = ActivationKind::linear;
   float alpha = 0.2f;
@@ -134,12 +135,11 @@ struct ConvKernels {
                    std::int64_t tile_end, std::int64_t block_begin,
                    std::int64_t block_end) = nullptr;
   std::int64_t (*winograd_scratch)(const WinogradPass& pass) = nullptr;  // floats
-  // Transformed weights of an HWIO kernel of r x r x c x k: floats, and writing units of them: of a
-  // block, kPackUnit source channels after the other.
-  // `flipped`: for backward-input, from k source to c destination channels.
-  std::int64_t (*winograd_weights)(std::int64_t c, std::int64_t k, bool flipped) = nullptr;
-  void (*winograd_pack)(const float* w, float* packed, int m, std::int64_t c, std::int64_t k,
-                        bool flipped, std::int64_t unit_begin, std::int64_t unit_end) = nullptr;
+  // Transformed weights: floats, and writing units of them: of a block, kPackUnit source channels
+  // after the other.
+  std::int64_t (*winograd_weights)(const WinogradPass& pass) = nullptr;
+  void (*winograd_pack)(const WinogradPass& pass, const float* w, float* packed,
+                        std::int64_t unit_begin, std::int64_t unit_end) = nullptr;
 
   // dw by Winograd: sums dU of tiles [tile_begin, tile_end) for a panel of channels; its dU is
   // [block][36][c][32], winograd_panel_floats floats. db (null: not wanted) has sums of dy at the

@@ -19,11 +19,13 @@ namespace {
 CNNFAST_INLINE int64_t v_plane(const WinogradPass& p, int64_t channels) {
   return p.block_tiles * whole_vectors(channels) + kLanes;
 }
-CNNFAST_INLINE int64_t m_plane(const WinogradPass& p) { return p.block_tiles * kBlock + kLanes; }
+CNNFAST_INLINE int64_t m_plane(const WinogradPass& p) {
+  return p.block_tiles * block_channels(p) + kLanes;
+}
 
 int64_t winograd_scratch(const WinogradPass& p) {
   return kTileValues * (v_plane(p, p.src_c) + m_plane(p)) + whole_vectors(p.src_c) +
-         (p.raw_channels > 0 ? u_block(p.raw_channels) : 0);
+         (p.raw_channels > 0 ? u_block(p.raw_channels, block_channels(p)) : 0);
 }
 
 // 6x6 source pixels of one vector of channels -> 36 points; at(i, j) is where pixel (i, j) stands.
@@ -273,28 +275,27 @@ void winograd(const WinogradPass& p, const float* src, const float* weights, con
   float* zeros = products + kTileValues * m_plane(p);
   float* transformed = zeros + channels;
   zero_floats(zeros, channels);
-  const int64_t c = p.flipped ? p.dst_c : p.src_c, k = p.flipped ? p.src_c : p.dst_c;
+  const int64_t block_floats = u_block(p.src_c, block_channels(p));
   TilePlace at = tile_place(p, tile_begin);
   for (int64_t begin = tile_begin; begin < tile_end; begin += p.block_tiles) {
     const int64_t tiles = smaller(p.block_tiles, tile_end - begin);
     for (int64_t i = 0; i < tiles; ++i, at.next(p))
       transform_tile(p, src, p.src_c, tile_outputs(p, at), points + i * channels, plane, zeros);
-    for (int64_t block = block_begin; block < block_end; ++block) {
-      const int64_t left = p.dst_c - block * kBlock;
-      const int vectors = left > kLanes ? 2 : 1;
-      const int last = static_cast<int>(smaller(kLanes, left - (vectors - 1) * kLanes));
+    for (int64_t index = block_begin; index < block_end; ++index) {
+      const BlockChannels block(p, index);
       if (p.raw_channels == 0)
-        multiply_points(p, points, weights + block * u_block(p.src_c), products, tiles, 0, p.src_c,
-                        vectors);
+        multiply_points(p, points, weights + index * block_floats, products, tiles, 0, p.src_c,
+                        block.vectors);
       for (int64_t from = 0; p.raw_channels > 0 && from < p.src_c; from += p.raw_channels) {
         const int64_t length = smaller(p.raw_channels, p.src_c - from);
-        (p.m == 4 ? pack_block<3> : pack_block<5>)(weights, transformed,
-                                                   u_plane(length, vectors * kLanes), c, k,
-                                                   p.flipped, block, from, from + length);
-        multiply_points(p, points, transformed, products, tiles, from, length, vectors);
+        (p.m == 4 ? pack_block<3> : pack_block<5>)(p, weights, transformed,
+                                                   u_plane(length, block.step()), block, from,
+                                                   from + length);
+        multiply_points(p, points, transformed, products, tiles, from, length, block.vectors);
       }
       (p.m == 4 ? transform_back_as<4> : transform_back_as<2>)(p, products, bias, dst, begin, tiles,
-                                                               block * kBlock, vectors, last);
+                                                               block.first, block.vectors,
+                                                               block.lanes(block.vectors - 1));
     }
   }
 }

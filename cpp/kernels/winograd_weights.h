@@ -1,5 +1,5 @@
-// Weights of Winograd's products: HWIO -> U[channel block][36][source channels][32], forward or,
-// with taps and channels turned round, for backward-input.
+// Weights of Winograd's products: HWIO -> U[channel block][36][source channels][channels of a
+// block], forward or, with taps and channels turned round, for backward-input.
 #pragma once
 
 #include "kernels/conv_copy.h"
@@ -16,11 +16,27 @@ CNNFAST_INLINE int64_t whole_vectors(int64_t channels) {
 
 // Floats between points, and of a block.
 CNNFAST_INLINE int64_t u_plane(int64_t source, int64_t step) { return source * step + kLanes; }
-CNNFAST_INLINE int64_t u_block(int64_t source) { return kTileValues * u_plane(source, kBlock); }
+CNNFAST_INLINE int64_t u_block(int64_t source, int64_t channels = kBlock) {
+  return kTileValues * u_plane(source, channels);
+}
 
-int64_t winograd_weights(int64_t c, int64_t k, bool flipped) {
-  const int64_t source = flipped ? k : c, destination = flipped ? c : k;
-  return (whole_vectors(destination) / kLanes + 1) / 2 * u_block(source);
+CNNFAST_INLINE int64_t block_channels(const WinogradPass& p) { return p.slim ? kLanes : kBlock; }
+
+// Destination channels of a block, and the vectors that they fill.
+struct BlockChannels {
+  int64_t first, count;
+  int vectors;
+  BlockChannels(const WinogradPass& p, int64_t block)
+      : first(block * block_channels(p)),
+        count(smaller(block_channels(p), p.dst_c - first)),
+        vectors(count > kLanes ? 2 : 1) {}
+  int64_t step() const { return vectors * kLanes; }
+  int lanes(int v) const { return static_cast<int>(smaller(kLanes, count - v * kLanes)); }
+};
+
+int64_t winograd_weights(const WinogradPass& p) {
+  const int64_t channels = block_channels(p);
+  return (p.dst_c + channels - 1) / channels * u_block(p.src_c, channels);
 }
 
 template <int R>
@@ -45,12 +61,12 @@ CNNFAST_INLINE void pack_point_vectors(const vf (&taps)[R * R], float* to, int64
 // Source channels [source_begin, source_end) of one block, from `to` on. Both vectors right after
 // each other: with eight lanes they share cache lines.
 template <int R>
-void pack_block(const float* w, float* to, int64_t plane, int64_t c, int64_t k, bool flipped,
-                int64_t block, int64_t source_begin, int64_t source_end) {
-  const int64_t first = block * kBlock, left = (flipped ? c : k) - first;
-  const int vectors = left > kLanes ? 2 : 1;
-  const int64_t step = vectors * kLanes;
-  const auto lanes_of = [&](int v) { return static_cast<int>(smaller(kLanes, left - v * kLanes)); };
+void pack_block(const WinogradPass& p, const float* w, float* to, int64_t plane,
+                const BlockChannels& block, int64_t source_begin, int64_t source_end) {
+  const bool flipped = p.flipped;
+  const int64_t c = flipped ? p.dst_c : p.src_c, k = flipped ? p.src_c : p.dst_c;
+  const int64_t first = block.first, step = block.step();
+  const int vectors = block.vectors;
   vf taps[R * R];
   // Taps lie c * k floats apart, where caches keep few of them: some rows of each are fetched
   // together.
@@ -62,7 +78,7 @@ void pack_block(const float* w, float* to, int64_t plane, int64_t c, int64_t k, 
       for (int64_t j = 0; j < rows; ++j)
         for (int v = 0; v < vectors; ++v)
           store(fetched[tap][j] + v * kLanes,
-                load_lanes(w + (tap * c + i + j) * k + first + v * kLanes, lanes_of(v)));
+                load_lanes(w + (tap * c + i + j) * k + first + v * kLanes, block.lanes(v)));
     for (int64_t j = 0; j < rows; ++j)
       for (int v = 0; v < vectors; ++v) {
         CNNFAST_UNROLL
@@ -73,7 +89,7 @@ void pack_block(const float* w, float* to, int64_t plane, int64_t c, int64_t k, 
   // Rows that memory or another core's cache has arrive together.
   const auto ask_for = [&](int64_t i) {
     for (int64_t tap = 0; tap < R * R; ++tap)
-      for (int64_t j = 0; j < smaller(kBlock, left); ++j)
+      for (int64_t j = 0; j < block.count; ++j)
         __builtin_prefetch(w + (tap * c + first + j) * k + i);
   };
   if (flipped) ask_for(source_begin);
@@ -81,7 +97,7 @@ void pack_block(const float* w, float* to, int64_t plane, int64_t c, int64_t k, 
     const int ks = static_cast<int>(smaller(kLanes, source_end - i));
     if (i + kLanes < source_end) ask_for(i + kLanes);
     for (int v = 0; v < vectors; ++v) {
-      const int lanes = lanes_of(v);
+      const int lanes = block.lanes(v);
       float turned[R * R][kLanes * kLanes];  // [tap][k][c]
       for (int tap = 0; tap < R * R; ++tap) {
         vf rows[kLanes];
@@ -106,15 +122,15 @@ void pack_block(const float* w, float* to, int64_t plane, int64_t c, int64_t k, 
   }
 }
 
-void winograd_pack(const float* w, float* packed, int m, int64_t c, int64_t k, bool flipped,
-                   int64_t unit_begin, int64_t unit_end) {
-  const int64_t source = flipped ? k : c, units = (source + kPackUnit - 1) / kPackUnit;
+void winograd_pack(const WinogradPass& p, const float* w, float* packed, int64_t unit_begin,
+                   int64_t unit_end) {
+  const int64_t source = p.src_c, units = (source + kPackUnit - 1) / kPackUnit;
   for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
-    const int64_t block = unit / units, begin = unit % units * kPackUnit;
-    const int64_t step = (flipped ? c : k) - block * kBlock > kLanes ? kBlock : kLanes;
-    (m == 4 ? pack_block<3> : pack_block<5>)(w, packed + block * u_block(source) + begin * step,
-                                             u_plane(source, step), c, k, flipped, block, begin,
-                                             smaller(source, begin + kPackUnit));
+    const int64_t index = unit / units, begin = unit % units * kPackUnit;
+    const BlockChannels block(p, index);
+    float* to = packed + index * u_block(source, block_channels(p)) + begin * block.step();
+    (p.m == 4 ? pack_block<3> : pack_block<5>)(p, w, to, u_plane(source, block.step()), block,
+                                               begin, smaller(source, begin + kPackUnit));
   }
 }
 

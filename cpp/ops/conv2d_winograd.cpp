@@ -36,6 +36,7 @@ WinogradPlan plan_winograd(const Conv2dShape& s, const ConvKernels& kernels, boo
   WinogradPlan plan;
   WinogradPass& p = plan.pass;
   p.m = h.window == 3 ? 4 : 2;
+  p.flipped = flipped;
   p.src_h = flipped ? h.output : h.input;
   p.src_w = flipped ? w.output : w.input;
   p.src_c = flipped ? s.k : s.c;
@@ -139,28 +140,13 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
 
   const Slot w = steps.input(1), src = steps.input(0), dst = steps.output();
   const Slot bias = steps.input(2);
-  const std::int64_t blocks = plan.blocks, weight_bytes = 144 * s.c * s.k;
+  const std::int64_t weight_bytes = 144 * s.c * s.k;
   const int m = plan.pass.m;
   // Weights that no cache keeps and that few tiles use are transformed bit by bit, where they are
   // used: writing and reading all of them would take memory longer than that takes the core.
   const bool raw = !steps.keeps_packed(1) && static_cast<double>(weight_bytes) > kStreamedWeights &&
-                   plan.tiles <= plan.pass.block_tiles && blocks >= 2 * threads;
-  plan.pass.flipped = flipped;
+                   plan.tiles <= plan.pass.block_tiles && plan.blocks >= 2 * threads;
   if (raw) plan.pass.raw_channels = 256;
-  Slot weights = w;
-  if (!raw) {
-    weights = steps.packed(1, kernels.winograd_weights(s.c, s.k, flipped) * 4);
-    const Slot packed = weights;
-    const std::int64_t units = blocks * ((plan.pass.src_c + kPackUnit - 1) / kPackUnit);
-    const Split pack_split = threads > 1 && units > 1 ? Split::free : Split::single;
-    steps.pack_step(1, {"winograd weights", pack_split, 0, false, 0, {w, packed}},
-                    [=, &kernels](const Run& run, int thread, int count) {
-                      Range range{0, thread == 0 ? units : 0};
-                      if (pack_split == Split::free) range = share(units, thread, count);
-                      kernels.winograd_pack(run.ptr<const float>(w), run.ptr<float>(packed), m, s.c,
-                                            s.k, flipped, range.begin, range.end);
-                    });
-  }
 
   StepSpec spec{m == 4 ? "winograd 4x4, 3x3" : "winograd 2x2, 5x5", Split::free};
   const std::int64_t per_image = plan.pass.image_tiles();
@@ -175,17 +161,39 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
     // Every part reads all weights again: from L2, or not at all.
     spec.parts = weight_bytes <= kPartWeights;
     spec.whole = {w, bias};
-  } else {
+  } else if (plan.tiles <= 2 * plan.pass.block_tiles) {
     // Few tiles: each thread makes all of them for its share of the channels, so that the weights
-    // are read once.
-    const bool even = blocks % threads == 0 || blocks >= 2 * threads;
-    share_blocks = plan.tiles <= 2 * plan.pass.block_tiles && even;
-    if (!share_blocks) walked = (plan.tiles + threads - 1) / threads;
+    // are read once, by the thread that transformed them. A block of 32 channels falls into two
+    // then: with vectors of 16 a tile of one loses little, with vectors of 8 (Zen 3, two cores of
+    // one cache, 1x13x13x128 to 16) it takes 10 % longer than to read the other thread's weights.
+    const std::int64_t vectors = (plan.pass.dst_c + kernels.lanes - 1) / kernels.lanes;
+    share_blocks = plan.blocks % threads == 0 || plan.blocks >= 2 * threads;
+    if (!share_blocks && !steps.keeps_packed(1) && kernels.lanes >= 16 && vectors % threads == 0) {
+      plan.pass.slim = share_blocks = true;
+      plan.blocks = vectors;
+    }
   }
+  if (spec.split == Split::free && !share_blocks) walked = (plan.tiles + threads - 1) / threads;
   // No small rest that reads all weights again.
   if (walked < 2 * plan.pass.block_tiles) plan.pass.block_tiles = walked;
   const WinogradPass pass = plan.pass;
-  const std::int64_t tiles = plan.tiles, images = s.n;
+  const std::int64_t tiles = plan.tiles, images = s.n, blocks = plan.blocks;
+
+  Slot weights = w;
+  if (!raw) {
+    weights = steps.packed(1, kernels.winograd_weights(pass) * 4);
+    const Slot packed = weights;
+    const std::int64_t units = blocks * ((pass.src_c + kPackUnit - 1) / kPackUnit);
+    const Split pack_split = threads > 1 && units > 1 ? Split::free : Split::single;
+    steps.pack_step(1, {"winograd weights", pack_split, 0, false, 0, {w, packed}},
+                    [=, &kernels](const Run& run, int thread, int count) {
+                      Range range{0, thread == 0 ? units : 0};
+                      if (pack_split == Split::free) range = share(units, thread, count);
+                      kernels.winograd_pack(pass, run.ptr<const float>(w), run.ptr<float>(packed),
+                                            range.begin, range.end);
+                    });
+  }
+
   const Slot scratch = steps.scratch_per_thread(kernels.winograd_scratch(pass) * 4);
   const Split split = spec.split;
   steps.step(spec, [=, &kernels](const Run& run, int thread, int count) {
@@ -203,7 +211,8 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
     if (mine.size() == 0 || channels.size() == 0) return;
     WinogradPass part = pass;
     // What all threads make at a time: of a chain only a part each.
-    const std::int64_t made = mine.size() * pass.m * pass.m * channels.size() * kernels.block;
+    const std::int64_t block = pass.slim ? kernels.lanes : kernels.block;
+    const std::int64_t made = mine.size() * pass.m * pass.m * channels.size() * block;
     part.uncached = made * threads > kCachedFloats;
     kernels.winograd(part, run.ptr<const float>(src), run.ptr<const float>(weights),
                      run.ptr<const float>(bias), run.ptr<float>(dst),

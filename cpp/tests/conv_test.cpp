@@ -21,6 +21,7 @@ const std::vector<ConvCase>& cases() {
       {3, 8, 8, 1, 6, 5, 5, 1, 1, "same", {}, 1, 1, 1, "tanh"},
       {2, 28, 28, 1, 32, 3, 3, 1, 1, "valid", {}, 1, 1, 1, "relu"},
       {4, 13, 13, 32, 64, 3, 3, 1, 1, "valid", {}, 1, 1, 1, "relu"},
+      {1, 13, 13, 32, 64, 3, 3, 1, 1, "valid", {}, 1, 1, 1, "relu"},
       {2, 14, 14, 6, 16, 5, 5, 1, 1, "valid", {}, 1, 1, 1, "sigmoid"},
       {1, 14, 14, 24, 40, 3, 3, 1, 1, "same"},
       {5, 7, 7, 33, 17, 3, 3, 1, 1, "same", {}, 1, 1, 1, "leaky_relu"},
@@ -200,6 +201,51 @@ TEST(Conv2dTest, ResultsLargerThanTheCachesAgree) {  // they are stored past the
                             ConvCase{1, 216, 216, 48, 48, 3, 3, 1, 1, "same", {}, 1, 1, 48},
                             ConvCase{2, 182, 182, 2, 64, 1, 1}})
     run_everywhere(c, ConvPassKind::forward);
+}
+
+// Blocks of one vector are summed in the same order as those of two.
+TEST(Conv2dTest, SlimBlocksOfWinogradGiveTheSame) {
+  for (const Isa isa : supported_isas()) {
+    const ConvKernels& kernels = kernels_for(isa).conv;
+    for (const int m : {4, 2})
+      for (const bool flipped : {false, true})
+        for (const std::int64_t raw_channels : {0, 16}) {
+          WinogradPass pass;
+          pass.m = m;
+          pass.src_h = pass.src_w = 9;
+          pass.src_c = 21;
+          pass.dst_h = pass.dst_w = m == 4 ? 7 : 5;
+          pass.dst_c = 3 * kernels.lanes - 1;
+          pass.tile_rows = pass.tile_cols = (pass.dst_h + m - 1) / m;
+          pass.block_tiles = 5;
+          pass.flipped = flipped;
+          pass.raw_channels = raw_channels;
+          const std::int64_t taps = m == 4 ? 9 : 25;
+          const auto numbers = [](std::int64_t count) {
+            std::vector<float> made(static_cast<std::size_t>(count));
+            for (std::size_t i = 0; i < made.size(); ++i)
+              made[i] = static_cast<float>((i * 2654435761u >> 8) % 1000) / 500 - 1;
+            return made;
+          };
+          const std::vector<float> x = numbers(pass.src_h * pass.src_w * pass.src_c);
+          const std::vector<float> w = numbers(taps * pass.src_c * pass.dst_c);
+          const auto result = [&](bool slim) {
+            WinogradPass p = pass;
+            p.slim = slim;
+            const std::int64_t channels = slim ? kernels.lanes : kernels.block;
+            const std::int64_t blocks = (p.dst_c + channels - 1) / channels;
+            std::vector<float> packed(static_cast<std::size_t>(kernels.winograd_weights(p)));
+            std::vector<float> scratch(static_cast<std::size_t>(kernels.winograd_scratch(p)));
+            std::vector<float> y(static_cast<std::size_t>(p.dst_h * p.dst_w * p.dst_c), -7.0f);
+            const std::int64_t units = blocks * ((p.src_c + kPackUnit - 1) / kPackUnit);
+            kernels.winograd_pack(p, w.data(), packed.data(), 0, units);
+            kernels.winograd(p, x.data(), raw_channels > 0 ? w.data() : packed.data(), nullptr,
+                             y.data(), scratch.data(), 0, p.image_tiles(), 0, blocks);
+            return y;
+          };
+          EXPECT_EQ(result(true), result(false)) << name_of(isa) << ", m = " << m;
+        }
+  }
 }
 
 TEST(Conv2dTest, AZeroedResultIsRejected) {
