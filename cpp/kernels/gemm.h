@@ -195,9 +195,37 @@ CNNFAST_INLINE void prefetch_rows(const float* p, int64_t row, int64_t rows, int
       __builtin_prefetch(p + i * 16);
 }
 
+// Rows narrower than this, without gaps, are written as one array: so many of them that they fill
+// whole vectors are a pattern of b's elements and of places in a vector of a's.
+constexpr int64_t kNarrowRow = 2 * kLanes;
+
+// Returns how many rows it made.
+int64_t narrow_outer_product(const Gemm& g) {
+  int64_t rows = 1;
+  while (rows * g.n % kLanes != 0) ++rows;
+  if (g.m < 4 * rows) return 0;
+  float values[kLanes * kNarrowRow];
+  int32_t places[kLanes * kNarrowRow];
+  const int64_t floats = rows * g.n;
+  for (int64_t r = 0, i = 0; r < rows; ++r)
+    for (int64_t o = 0; o < g.n; ++o, ++i) {
+      values[i] = g.b[o];
+      places[i] = static_cast<int32_t>(r);
+    }
+  float* c = g.c;
+  int64_t m = 0;
+  for (; m + kLanes <= g.m; m += rows, c += floats) {
+    const vf a = load(g.a + m);
+    for (int64_t i = 0; i < floats; i += kLanes)
+      store(c + i, permute(a, load(places + i)) * load(values + i));
+  }
+  return m;
+}
+
 // One step: the gradient of a kernel from one image. A row's last vector overlaps the one before.
 void outer_product(const Gemm& g) {
-  for (int64_t m = 0; m < g.m; ++m) {
+  const bool narrow = g.n < kNarrowRow && g.c_row == g.n && g.a_row == 1;
+  for (int64_t m = narrow ? narrow_outer_product(g) : 0; m < g.m; ++m) {
     const vf a = broadcast(g.a[m * g.a_row]);
     float* c = g.c + m * g.c_row;
     if (g.n < kLanes)

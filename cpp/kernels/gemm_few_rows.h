@@ -238,23 +238,36 @@ void dot_products(const float* a, int64_t a_row, const float* const* b, int64_t 
   for (int m = 0; m < M; ++m) store_first(c + m * c_row, sum_each<R>(sum[m]), columns);
 }
 
+// f(first row of c, b's columns, how many of the R are there) for all columns.
+template <int R, class F>
+CNNFAST_INLINE void for_dot_columns(const Gemm& g, F f) {
+  for (int64_t n0 = 0; n0 < g.n; n0 += R) {
+    const int columns = static_cast<int>(smaller(g.n - n0, R));
+    const float* b[R];
+    for (int r = 0; r < R; ++r) b[r] = g.b + (n0 + (r < columns ? r : columns - 1)) * g.b_column;
+    f(g.c + n0, b, columns);
+  }
+}
+
 // 16 accumulators with AVX-512 (+ 4 rows + 1 of b = 21 of 32), 8 with the others (+ 4 + 1 of 16).
 constexpr int kDotColumns = 4;
 constexpr int kDotRows = kRegisters == 32 ? 4 : 2;
 
 void gemm_few_rows_transposed(const Gemm& g) {
-  for (int64_t n0 = 0; n0 < g.n; n0 += kDotColumns) {
-    const int columns = static_cast<int>(smaller(g.n - n0, kDotColumns));
-    const float* b[kDotColumns];
-    for (int r = 0; r < kDotColumns; ++r)
-      b[r] = g.b + (n0 + (r < columns ? r : columns - 1)) * g.b_column;
-    const auto call = [&](int64_t m, auto f) {
-      f(g.a + m * g.a_row, g.a_row, b, g.k, g.c + m * g.c_row + n0, g.c_row, columns);
-    };
-    int64_t m = 0;
-    for (; m + kDotRows <= g.m; m += kDotRows) call(m, dot_products<kDotRows, kDotColumns>);
-    for (; m + 2 <= g.m; m += 2) call(m, dot_products<2, kDotColumns>);
-    for (; m < g.m; ++m) call(m, dot_products<1, kDotColumns>);
+  if (g.m == 1) {
+    for_dot_columns<kLanes>(g, [&](float* c, const float* const* b, int columns) {
+      dot_products<1, kLanes>(g.a, g.a_row, b, g.k, c, g.c_row, columns);
+    });
+  } else {
+    for_dot_columns<kDotColumns>(g, [&](float* c, const float* const* b, int columns) {
+      const auto call = [&](int64_t m, auto f) {
+        f(g.a + m * g.a_row, g.a_row, b, g.k, c + m * g.c_row, g.c_row, columns);
+      };
+      int64_t m = 0;
+      for (; m + kDotRows <= g.m; m += kDotRows) call(m, dot_products<kDotRows, kDotColumns>);
+      for (; m + 2 <= g.m; m += 2) call(m, dot_products<2, kDotColumns>);
+      for (; m < g.m; ++m) call(m, dot_products<1, kDotColumns>);
+    });
   }
   finish_rows(g.c, g.c_row, g.m, g.n, g.bias, g.activation, g.alpha);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/pool_table.h"
+#include "kernels/shuffle.h"
 #include "kernels/vector.h"
 
 namespace cnnfast::CNNFAST_ISA {
@@ -75,23 +76,6 @@ CNNFAST_INLINE vi load_places(const int32_t* p, int n) {
 }
 
 // ---- a few pixels of a few channels in one vector --------------------------------------------
-
-// Lane l is element index[l] of the 2 * kLanes floats a, b.
-CNNFAST_INLINE vf permute(vf a, vf b, vi index) {
-#if defined(__AVX512F__)
-  return reinterpret_cast<vf>(_mm512_permutex2var_ps(
-      reinterpret_cast<__m512>(a), reinterpret_cast<__m512i>(index), reinterpret_cast<__m512>(b)));
-#elif defined(__AVX2__)
-  const __m256i i = reinterpret_cast<__m256i>(index);
-  const __m256 low = _mm256_permutevar8x32_ps(reinterpret_cast<__m256>(a), i);
-  const __m256 high = _mm256_permutevar8x32_ps(reinterpret_cast<__m256>(b), i);
-  return index >= kLanes ? reinterpret_cast<vf>(high) : reinterpret_cast<vf>(low);
-#else
-  vf r = {};
-  for (int l = 0; l < kLanes; ++l) r[l] = index[l] < kLanes ? a[index[l]] : b[index[l] - kLanes];
-  return r;
-#endif
-}
 
 // `pixels` neighbours of `channels` each fill the first lanes of a vector; in the input they stand
 // `stride` pixels apart.

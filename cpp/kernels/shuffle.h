@@ -1,4 +1,5 @@
-// Transposes and sums across lanes, by exchanging blocks of lanes between pairs of vectors.
+// Transposes and sums across lanes, by exchanging blocks of lanes between pairs of vectors, and
+// permutations.
 #pragma once
 
 #include "kernels/vector.h"
@@ -68,6 +69,35 @@ CNNFAST_INLINE vf sum_each_from(vf* v) {
 template <int R>
 CNNFAST_INLINE vf sum_each(vf* v) {
   return sum_each_from<R, 1>(v);
+}
+
+// Lane l is element index[l] of a.
+CNNFAST_INLINE vf permute(vf a, vi index) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<vf>(_mm512_maskz_permutexvar_ps(0xffff, reinterpret_cast<__m512i>(index),
+                                                          reinterpret_cast<__m512>(a)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<vf>(
+      _mm256_permutevar8x32_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256i>(index)));
+#else
+  vf r = {};
+  for (int l = 0; l < kLanes; ++l) r[l] = a[index[l]];
+  return r;
+#endif
+}
+
+// Lane l is element index[l] of the 2 * kLanes floats a, b.
+CNNFAST_INLINE vf permute(vf a, vf b, vi index) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<vf>(_mm512_permutex2var_ps(
+      reinterpret_cast<__m512>(a), reinterpret_cast<__m512i>(index), reinterpret_cast<__m512>(b)));
+#elif defined(__AVX2__)
+  return index >= kLanes ? permute(b, index) : permute(a, index);
+#else
+  vf r = {};
+  for (int l = 0; l < kLanes; ++l) r[l] = index[l] < kLanes ? a[index[l]] : b[index[l] - kLanes];
+  return r;
+#endif
 }
 
 }  // namespace

@@ -61,28 +61,29 @@ TEST_P(DenseTest, AgreesWithReference) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, DenseTest,
-                         ::testing::Values(DenseCase{0, 5, 7, ActivationKind::linear},
-                                           DenseCase{1, 1, 1, ActivationKind::linear},
-                                           DenseCase{3, 0, 5, ActivationKind::relu},
-                                           DenseCase{1, 17, 10, ActivationKind::relu},
-                                           DenseCase{2, 33, 31, ActivationKind::leaky_relu},
-                                           DenseCase{3, 64, 33, ActivationKind::tanh},
-                                           DenseCase{4, 9, 100, ActivationKind::sigmoid},
-                                           DenseCase{5, 130, 65, ActivationKind::relu},
-                                           DenseCase{7, 31, 1000, ActivationKind::linear},
-                                           DenseCase{8, 257, 513, ActivationKind::relu},
-                                           DenseCase{9, 5, 3, ActivationKind::tanh},
-                                           DenseCase{15, 258, 16, ActivationKind::linear},
-                                           DenseCase{16, 100, 17, ActivationKind::relu},
-                                           DenseCase{11, 1030, 1041, ActivationKind::relu},
-                                           DenseCase{16, 1027, 1030, ActivationKind::linear},
-                                           DenseCase{29, 300, 48, ActivationKind::sigmoid},
-                                           DenseCase{31, 513, 95, ActivationKind::leaky_relu},
-                                           DenseCase{64, 40, 530, ActivationKind::relu},
-                                           DenseCase{128, 160, 10, ActivationKind::linear},
-                                           DenseCase{1, 600, 400, ActivationKind::relu},
-                                           DenseCase{130, 70, 1050, ActivationKind::tanh}));
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, DenseTest,
+    ::testing::Values(
+        DenseCase{0, 5, 7, ActivationKind::linear}, DenseCase{1, 1, 1, ActivationKind::linear},
+        DenseCase{3, 0, 5, ActivationKind::relu}, DenseCase{1, 17, 10, ActivationKind::relu},
+        DenseCase{1, 300, 1, ActivationKind::linear}, DenseCase{1, 301, 7, ActivationKind::linear},
+        DenseCase{1, 1600, 10, ActivationKind::linear},
+        DenseCase{1, 97, 15, ActivationKind::linear}, DenseCase{1, 130, 16, ActivationKind::linear},
+        DenseCase{1, 259, 31, ActivationKind::linear},
+        DenseCase{2, 33, 31, ActivationKind::leaky_relu},
+        DenseCase{3, 64, 33, ActivationKind::tanh}, DenseCase{4, 9, 100, ActivationKind::sigmoid},
+        DenseCase{5, 130, 65, ActivationKind::relu}, DenseCase{7, 31, 1000, ActivationKind::linear},
+        DenseCase{8, 257, 513, ActivationKind::relu}, DenseCase{9, 5, 3, ActivationKind::tanh},
+        DenseCase{15, 258, 16, ActivationKind::linear},
+        DenseCase{16, 100, 17, ActivationKind::relu},
+        DenseCase{11, 1030, 1041, ActivationKind::relu},
+        DenseCase{16, 1027, 1030, ActivationKind::linear},
+        DenseCase{29, 300, 48, ActivationKind::sigmoid},
+        DenseCase{31, 513, 95, ActivationKind::leaky_relu},
+        DenseCase{64, 40, 530, ActivationKind::relu},
+        DenseCase{128, 160, 10, ActivationKind::linear},
+        DenseCase{1, 600, 400, ActivationKind::relu},
+        DenseCase{130, 70, 1050, ActivationKind::tanh}));
 
 TEST(DenseTest, LeadingAxesAreRows) {
   const Operand x = random_operand({9, 3, 4}, 1), w = random_operand({4, 5}, 2);
