@@ -27,7 +27,27 @@ struct SumTile {
   int64_t next_step = 0;
 };
 
-template <int B, int A, int V>
+struct SumEnd {
+  float* dw;
+  int64_t base, row;
+  int last;
+  template <int B, int A, int V, bool kFirst, bool kWhole>
+  __attribute__((always_inline)) void store_sums(const vf (&acc)[B][A][V]) const {
+    CNNFAST_UNROLL
+    for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+    for (int a = 0; a < A; ++a) CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v) {
+      float* to = dw + b * base + a * row + v * kLanes;
+      if (kWhole || v < V - 1)
+        store(to, kFirst ? acc[b][a][v] : load(to) + acc[b][a][v]);
+      else
+        store_first(to, kFirst ? acc[b][a][v] : load_first(to, last) + acc[b][a][v], last);
+    }
+  }
+};
+
+// kRow: one row of one image.
+template <int B, int A, int V, bool kRow>
 void sum_tile(const SumTile& t) {
   vf acc[B][A][V];
   CNNFAST_UNROLL
@@ -44,8 +64,9 @@ void sum_tile(const SumTile& t) {
 
   const int64_t ahead = 8 * t.dy_col;          // as conv_tile asks for weights
   const float* next = t.next ? t.next : t.dy;  // asking for nothing would walk through page tables
-  for (int64_t image = 0; image < t.images; ++image)
-    for (int64_t row = 0; row < t.rows; ++row) {
+  const int64_t images = kRow ? 1 : t.images, rows = kRow ? 1 : t.rows;
+  for (int64_t image = 0; image < images; ++image)
+    for (int64_t row = 0; row < rows; ++row) {
       const float* x = t.x + image * t.x_image + row * t.x_row;
       const float* dy = t.dy + image * t.dy_image + row * t.dy_row;
       for (int64_t col = t.cols; col > 0; --col) {
@@ -70,18 +91,13 @@ void sum_tile(const SumTile& t) {
       }
     }
 
-  CNNFAST_UNROLL
-  for (int b = 0; b < B; ++b) CNNFAST_UNROLL
-  for (int a = 0; a < A; ++a) CNNFAST_UNROLL
-  for (int v = 0; v < V; ++v) {
-    float* dw = t.dw + b * t.dw_base + a * t.dw_row + v * kLanes;
-    if (v == V - 1 && t.last < kLanes) {
-      const vf before = t.first ? vf{} : load_first(dw, t.last);
-      store_first(dw, before + acc[b][a][v], t.last);
-    } else {
-      store(dw, t.first ? acc[b][a][v] : load(dw) + acc[b][a][v]);
-    }
-  }
+  // Out of t, which for all the compiler knows the stores change.
+  const SumEnd end{t.dw, t.dw_base, t.dw_row, t.last};
+  if (end.last < kLanes)
+    t.first ? end.store_sums<B, A, V, true, false>(acc)
+            : end.store_sums<B, A, V, false, false>(acc);
+  else
+    t.first ? end.store_sums<B, A, V, true, true>(acc) : end.store_sums<B, A, V, false, true>(acc);
 }
 
 using SumFunction = void (*)(const SumTile&);
@@ -90,7 +106,7 @@ template <int V>
 SumFunction sum_function(int bases, int rows) {
 #define CNNFAST_SUM(B, A) \
   case 16 * B + A:        \
-    return sum_tile<B, A, V>;
+    return sum_tile<B, A, V, false>;
   switch (16 * bases + rows) {
     CNNFAST_SUM(1, 1)
     CNNFAST_SUM(1, 2)
@@ -123,6 +139,16 @@ SumFunction sum_function(int bases, int rows) {
       return nullptr;
   }
 #undef CNNFAST_SUM
+}
+
+// Of one row of one image.
+template <int V, int A = kTilePixels>
+SumFunction row_sum_function(int rows) {
+  if (rows == A) return sum_tile<1, A, V, true>;
+  if constexpr (A > 1)
+    return row_sum_function<V, A - 1>(rows);
+  else
+    return nullptr;
 }
 
 }  // namespace

@@ -113,10 +113,10 @@ void winograd_sums(const WinogradPass& p, const float* x, const float* dy,
         const int64_t k = block * kBlock;
         const int vectors = ks - k > kLanes ? 2 : 1;
         const int64_t step = vectors * kLanes;
-        const SumFunction wide = vectors == 1 ? sum_function<1>(1, static_cast<int>(each + 1))
-                                              : sum_function<2>(1, static_cast<int>(each + 1));
-        const SumFunction slim = vectors == 1 ? sum_function<1>(1, static_cast<int>(each))
-                                              : sum_function<2>(1, static_cast<int>(each));
+        const SumFunction wide = vectors == 1 ? row_sum_function<1>(static_cast<int>(each + 1))
+                                              : row_sum_function<2>(static_cast<int>(each + 1));
+        const SumFunction slim = vectors == 1 ? row_sum_function<1>(static_cast<int>(each))
+                                              : row_sum_function<2>(static_cast<int>(each));
         t.dw_row = step;
         t.x = points + point * plane;
         t.dy = gradients + point * gradient_plane + k;
