@@ -4,6 +4,7 @@
 
 #include "kernels/conv_sum_tile.h"
 #include "kernels/conv_taps.h"
+#include "kernels/prefetch.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
@@ -84,12 +85,6 @@ void depthwise_row_bias(const float* dy, int64_t channels, int64_t cols, float* 
   for (int v = 0; v < V; ++v) store(db + v * kLanes, load(db + v * kLanes) + acc[v]);
 }
 
-CNNFAST_INLINE void prefetch_share(const float* from, int64_t floats, int64_t part, int64_t parts) {
-  const int64_t lines = (floats + 15) / 16;
-  for (int64_t i = lines * part / parts; i < lines * (part + 1) / parts; ++i)
-    __builtin_prefetch(from + i * 16, 0, 2);
-}
-
 // Whole vectors of channels only.
 void conv_depthwise_sum_in_place(const ConvPass& p, const float* x, const float* dy, float* dw,
                                  float* db, const ConvSumRegion& region, bool first) {
@@ -113,8 +108,8 @@ void conv_depthwise_sum_in_place(const ConvPass& p, const float* x, const float*
       const int64_t more_x = smaller(p.row_step * row_floats, x_end - next_x);
       const int64_t more_dy = smaller(p.dst_row, dy_end - next_dy);
       for (int64_t c = 0; c < channels; c += kBlock) {
-        prefetch_share(next_x, more_x, c / kBlock, parts);
-        prefetch_share(next_dy, more_dy, c / kBlock, parts);
+        prefetch_share<2>(next_x, more_x, c / kBlock, parts);
+        prefetch_share<2>(next_dy, more_dy, c / kBlock, parts);
         const bool pair = c + kBlock <= channels;
         DepthwiseRow row{nullptr,  gradient + c, p.col_step * channels, p.col_tap_step * channels,
                          channels, nullptr};

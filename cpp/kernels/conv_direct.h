@@ -6,6 +6,7 @@
 #include "kernels/conv_pitch.h"
 #include "kernels/conv_table.h"
 #include "kernels/conv_tile.h"
+#include "kernels/prefetch.h"
 #include "kernels/vector_math.h"
 
 namespace cnnfast::CNNFAST_ISA {
@@ -45,13 +46,6 @@ struct ChannelBlocks {
 struct Ahead {
   const float* x = nullptr;  // null: nothing
   int64_t pixels = 0, pixel = 0;
-
-  void prefetch(int64_t floats, int64_t share, int64_t of) const {
-    const int64_t lines = (floats + 15) / 16;
-    for (int64_t q = 0; q < pixels; ++q)
-      for (int64_t i = lines * share / of; i < lines * (share + 1) / of; ++i)
-        __builtin_prefetch(x + q * pixel + i * 16);
-  }
 };
 
 void run_blocks(TileFunction tile, Tile& t, const ChannelBlocks& blocks, const float* x, float* y,
@@ -61,7 +55,7 @@ void run_blocks(TileFunction tile, Tile& t, const ChannelBlocks& blocks, const f
     if (t.next_step > 0) {
       t.next = ahead.x + i * t.next_step * t.length;
     } else if (ahead.x) {
-      ahead.prefetch(t.length, i, blocks.count);
+      prefetch_rows(ahead.x, ahead.pixel, ahead.pixels, t.length, i, blocks.count);
     }
     t.x = x + b.x;
     t.y = y + b.y;

@@ -3,6 +3,7 @@
 
 #include "kernels/conv_sum_tile.h"
 #include "kernels/conv_table.h"
+#include "kernels/prefetch.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
@@ -39,10 +40,8 @@ class NextWalk {
       t.next_step = (floats + steps - 1) / steps;
     }
     for (int i = 0; i < 2; ++i)
-      for (int64_t line = lines_[i] * share / of;
-           !(asks && i == large) && line < lines_[i] * (share + 1) / of; ++line)
-        __builtin_prefetch(
-            reinterpret_cast<const void*>(at_[i] + static_cast<uintptr_t>(line) * 64), 0, 2);
+      if (!asks || i != large)
+        prefetch_share<2>(reinterpret_cast<const float*>(at_[i]), lines_[i] * 16, share, of);
   }
 
  private:

@@ -10,6 +10,7 @@
 #include "kernels/activate.h"
 #include "kernels/gemm_table.h"
 #include "kernels/gemm_tile.h"
+#include "kernels/prefetch.h"
 #include "kernels/shuffle.h"
 
 namespace cnnfast::CNNFAST_ISA {
@@ -184,15 +185,6 @@ void pack_rows(const float* a, int64_t a_row, int64_t a_k, int64_t rows, int64_t
   }
   for (; i < k; ++i)
     for (int64_t p = 0; p < rows; ++p) to[i * rows + p] = a[p * a_row + i * a_k];
-}
-
-// Asks for a share of the lines of `rows` rows of `floats` floats: their reads hide behind a tile.
-CNNFAST_INLINE void prefetch_rows(const float* p, int64_t row, int64_t rows, int64_t floats,
-                                  int64_t share, int64_t of) {
-  const int64_t lines = (floats + 15) / 16;
-  for (int64_t r = 0; r < rows; ++r, p += row)
-    for (int64_t i = lines * share / of; i < lines * (share + 1) / of; ++i)
-      __builtin_prefetch(p + i * 16);
 }
 
 // Rows narrower than this, without gaps, are written as one array: so many of them that they fill

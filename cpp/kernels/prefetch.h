@@ -1,0 +1,25 @@
+// Asking for what later work reads, so that it arrives while this work runs.
+#pragma once
+
+#include "kernels/vector.h"
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+// Part `share` of `of` of the cache lines of some floats; kLocality as __builtin_prefetch has it: 3
+// for L1, 2 for L2.
+template <int kLocality = 3>
+CNNFAST_INLINE void prefetch_share(const float* from, int64_t floats, int64_t share, int64_t of) {
+  const int64_t lines = (floats + 15) / 16;
+  for (int64_t i = lines * share / of; i < lines * (share + 1) / of; ++i)
+    __builtin_prefetch(from + i * 16, 0, kLocality);
+}
+
+// The same of every row.
+CNNFAST_INLINE void prefetch_rows(const float* from, int64_t row, int64_t rows, int64_t floats,
+                                  int64_t share, int64_t of) {
+  for (int64_t r = 0; r < rows; ++r) prefetch_share(from + r * row, floats, share, of);
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA
