@@ -24,7 +24,7 @@ def test_every_random_layer(name, rng, tmp_path):
     make = MADE[name]
     x = rng.standard_normal((8, 9, 8, 3)).astype("float32")
     layer = make(seed=5)
-    resting = layer(x)
+    resting = layer(x, training=False)
     if name != "RandomCrop":
         assert np.array_equal(resting, x)
     first, second = layer(x, training=True), layer(x, training=True)
@@ -47,6 +47,65 @@ def test_every_random_layer(name, rng, tmp_path):
     again = layers.deserialize(config)
     assert layers.serialize(again) == config
     assert np.array_equal(again(x, training=True), first)
+
+
+def _acting(library, make, x):
+    """Whether a layer changes images: called alone, in a model, in a function on what Input gave,
+    in a model that predicts, or that is told to rest."""
+    alone, chain = make(library), library.Sequential([library.Input(x.shape[1:]), make(library)])
+    inputs = library.Input(x.shape[1:])
+    drawn = library.Model(inputs, make(library)(inputs))
+    results = [
+        alone(x),
+        alone(x, training=False),
+        chain(x),
+        chain(x, training=False),
+        chain.predict(x, verbose=0),
+        drawn(x),
+        drawn(x, training=False),
+        drawn.predict(x, verbose=0),
+        library.Sequential([chain])(x),
+    ]
+    return [not np.allclose(np.asarray(y), x, atol=1e-6) for y in results]
+
+
+def test_augmentations_act_unasked(rng):
+    """Pictures of what a network will train on are made by calling the layers: as in Keras they
+    act unless they are told to rest, while dropout and noise rest unless they are told to act."""
+    x = rng.uniform(0, 1, (8, 6, 6, 1)).astype("float32")
+    acts = [True, False, True, False, False, True, False, False, True]
+    kinds = {
+        "RandomFlip": (lambda library: library.layers.RandomFlip(seed=1), acts),
+        "RandomRotation": (lambda library: library.layers.RandomRotation(0.2, seed=1), acts),
+        "Dropout": (lambda library: library.layers.Dropout(0.5, seed=1), [False] * 9),
+        "GaussianNoise": (lambda library: library.layers.GaussianNoise(1.0, seed=1), [False] * 9),
+    }
+    for name, (make, expected) in kinds.items():
+        assert _acting(cnnfast, make, x) == expected, name
+    keras = pytest.importorskip("keras")
+    for name, (make, expected) in kinds.items():
+        assert _acting(keras, make, x) == expected, name
+
+
+def test_a_model_that_gets_an_augmentation_acts_from_then_on(rng):
+    x = rng.uniform(0, 1, (4, 6, 6, 1)).astype("float32")
+    model = cnnfast.Sequential([cnnfast.Input((6, 6, 1)), layers.Activation("linear")])
+    assert np.array_equal(model(x), x)
+    model.add(layers.RandomTranslation(0.3, 0.3, seed=1))
+    assert not np.array_equal(model(x), x)
+    assert np.array_equal(model.predict_on_batch(x), x)
+
+    class Own(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.RandomTranslation(0.3, 0.3, seed=1)
+
+        def call(self, x, training=None):
+            return self.inner(x, training=training)
+
+    own = Own()
+    assert not np.array_equal(own(x), x)
+    assert np.array_equal(own(x, training=False), x)
 
 
 def test_images_are_drawn_one_by_one(rng):
@@ -81,9 +140,10 @@ def test_crops_reach_every_place():
     assert set(corner) == {0, 1, 6, 7, 12, 13}
     assert np.array_equal(y - y[:, :1, :1], np.broadcast_to(x[:, :4, :5], y.shape))
     assert np.bincount(corner)[[0, 1, 6, 7, 12, 13]].min() > 250
-    middle = layers.RandomCrop(3, 3)(x[:1])
+    middle = layers.RandomCrop(3, 3)(x[:1], training=False)
     np.testing.assert_allclose(middle, ops.resize(x[:1], (3, 3)))
-    np.testing.assert_allclose(layers.RandomCrop(6, 3)(x[:1]), ops.resize(x[:1, :, 1:4], (6, 3)))
+    middle = layers.RandomCrop(6, 3)(x[:1], training=False)
+    np.testing.assert_allclose(middle, ops.resize(x[:1, :, 1:4], (6, 3)))
     assert layers.RandomCrop(8, 8)(x, training=True).shape == (2000, 8, 8, 1)
 
 

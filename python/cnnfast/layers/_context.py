@@ -29,7 +29,8 @@ _BETTER = {
 
 
 class _State(threading.local):
-    training: bool | None = None
+    inside = False
+    training: bool | None = None  # None: nobody said
     losses: list[Any] | None = None
     weight_budget: list[int] | None = None
     observer: Callable[[Any, Any], None] | None = None
@@ -39,15 +40,15 @@ _state = _State()
 
 
 @contextmanager
-def entered(training: bool | None) -> Iterator[bool]:
-    """Sets whether layers train; None keeps what surrounds. Yields the outcome."""
-    before = _state.training
-    mode = bool(before if training is None else training)
-    _state.training = mode
+def entered(training: bool | None) -> Iterator[bool | None]:
+    """Sets whether layers train; None keeps what surrounds. Yields the outcome, None if unsaid."""
+    before = _state.inside, _state.training
+    mode = before[1] if training is None else bool(training)
+    _state.inside, _state.training = True, mode
     try:
         yield mode
     finally:
-        _state.training = before
+        _state.inside, _state.training = before
 
 
 @contextmanager
@@ -150,4 +151,4 @@ def observed(layer: Any, output: Any) -> Any:
 
 def inside() -> bool:
     """Is a layer's call under way in this thread?"""
-    return _state.training is not None
+    return _state.inside

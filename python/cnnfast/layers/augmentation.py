@@ -1,6 +1,7 @@
-"""Random changes of images while a network trains; otherwise the images pass as they are.
+"""Random changes of images while a network trains; while it predicts they pass as they are.
 
-Each image of a batch gets a draw of its own. The changes run inside the training plan.
+Each image of a batch gets a draw of its own. The changes run inside the training plan. A layer, or
+a model of such layers, called on images acts unless it is told ``training=False``, as in Keras.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class RandomImageLayer(RandomLayer):
         super().__init__(seed=seed, **kwargs)
         self.data_format = image_format(self.label, data_format)
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Any, training: bool = True) -> Any:
         if len(x.shape) == 3:
             return ops.squeeze(self.call(ops.expand_dims(x, 0), training), 0)
         if len(x.shape) != 4 or None in x.shape[1:]:

@@ -51,7 +51,7 @@ class Layer(Holder):
     array([[1., 2.]], dtype=float32)
     """
 
-    _call_takes_training: bool
+    _call_training: tuple[bool, Any]
     # The first call on what Input gave: `input` and `output`.
     _node: _recording.Node | None = None
 
@@ -150,7 +150,8 @@ class Layer(Holder):
         Args:
             inputs: an array, a Tensor, or a list, tuple or dict of them for layers with several.
                 On what ``Input`` gave, the call is recorded for ``Model(inputs, outputs)``.
-            training: whether dropout and the like act; None takes the surrounding layer's.
+            training: whether dropout and the like act; None takes the surrounding layer's, and
+                where nothing surrounds it the default of ``call``: dropout rests, augmentations act.
 
         Raises:
             ValueError, TypeError: the message starts with the layer's class and name.
@@ -166,8 +167,9 @@ class Layer(Holder):
             if not self.built:
                 self._build_once(shape_of(inputs))
             with _context.entered(training) as mode, _trace.scope(self.label):
-                if self._takes_training():
-                    kwargs["training"] = mode
+                takes, default = self._training_argument()
+                if takes:
+                    kwargs["training"] = default if mode is None else mode
                 outputs = self.call(inputs, *args, **kwargs)
             _check_outputs(outputs, _symbolic(inputs))
             if self.activity_regularizer is not None:
@@ -247,13 +249,18 @@ class Layer(Holder):
         self.built = True
 
     @classmethod
-    def _takes_training(cls) -> bool:
-        known = cls.__dict__.get("_call_takes_training")
+    def _training_argument(cls) -> tuple[bool, Any]:
+        """Whether ``call`` takes ``training``, and what it is where nobody says."""
+        known = cls.__dict__.get("_call_training")
         if known is None:
-            parameters = inspect.signature(cls.call).parameters
-            known = "training" in parameters and cls.call is not Layer.call
-            cls._call_takes_training = known
-        return bool(known)
+            parameter = inspect.signature(cls.call).parameters.get("training")
+            if parameter is None or cls.call is Layer.call:
+                known = False, None
+            else:
+                default = parameter.default
+                known = True, False if default is inspect.Parameter.empty else default
+            cls._call_training = known
+        return known
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -193,6 +193,7 @@ class Model(Network):
     def _forget_quick(self) -> None:
         self._quick.clear()
         self._quick_predict.clear()
+        self._acts = None
 
     # ---- fit ----------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ class Network(Layer):
         self._graph: LayerGraph | None = None
         # Shapes and dtypes met before: what to run.
         self._quick_predict: dict[Any, Any] = {}
+        self._acts: bool | None = None
         if drawn:
             self._draw(inputs, outputs)
 
@@ -137,7 +138,7 @@ class Network(Layer):
             )
         return found
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Every call of the graph again, on these inputs."""
         if self._graph is None or self._in is None or self._out is None:
             raise NotImplementedError(
@@ -189,7 +190,8 @@ class Network(Layer):
         ):
             # Layers build themselves as the call reaches them.
             x = layer_room.over_shapes(new_input, input_shape)
-            output = self.call(x, training=False) if self._takes_training() else self.call(x)
+            takes, _ = self._training_argument()
+            output = self.call(x, training=False) if takes else self.call(x)
             for one in _nest.leaves(output):
                 if not isinstance(one, _trace.Tensor):
                     raise _recording.not_a_tensor(one)
@@ -272,18 +274,29 @@ class Network(Layer):
 
         Args:
             inputs: (N, ...sample); for several inputs a list in their order, or a dict by name.
-            training: True applies dropout.
+            training: True applies dropout. None is False, but for augmentations, which then act, as
+                they do in Keras.
         """
         if (
             not args
             and not kwargs
             and not training
+            and (training is False or not self._acts_unasked())
             and not _context.inside()
             and not isinstance(inputs, (_trace.Tensor, _trace.Variable))
             and not (isinstance(inputs, (list, tuple, dict)) and _any_symbolic(inputs))
         ):
             return self._compute(inputs, empty=True)
         return super().__call__(inputs, *args, training=training, **kwargs)
+
+    def _acts_unasked(self) -> bool:
+        """Is there a layer inside that acts as in training where nobody says?"""
+        acts = self._acts
+        if acts is None:
+            acts = any(layer._training_argument()[1] is True for layer in self.flatten_layers())
+            if self.built:
+                self._acts = acts
+        return acts
 
     def _compute(self, inputs: Any, empty: bool = False) -> Any:
         """The outputs for arrays, by one plan."""

@@ -148,7 +148,7 @@ class Sequential(Model):
             )
         self._forget_programs()
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Any, training: bool | None = None) -> Any:
         """The layers one after the other."""
         if not self._chained:
             raise ValueError(f"{self.label}: it has no layers; add some")
