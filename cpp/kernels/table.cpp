@@ -11,6 +11,7 @@ namespace cnnfast {
   void fill_winograd(ConvKernels&);             \
   void fill_conv_planar(ConvKernels&);          \
   void fill_conv_inside(ConvInsideKernels&);    \
+  void fill_conv_sparse(ConvSparseKernels&);    \
   void fill_gemm(GemmKernels&);                 \
   void fill_pool(PoolKernels&);                 \
   void fill_elementwise(ElementwiseKernels&);   \
@@ -34,6 +35,7 @@ CNNFAST_DECLARE_FILLS(avx512)
     ISA::fill_winograd(table.conv);             \
     ISA::fill_conv_planar(table.conv);          \
     ISA::fill_conv_inside(table.conv_inside);   \
+    ISA::fill_conv_sparse(table.conv_sparse);   \
     ISA::fill_gemm(table.gemm);                 \
     ISA::fill_pool(table.pool);                 \
     ISA::fill_elementwise(table.elementwise);   \

@@ -6,6 +6,7 @@
 
 #include "cnnfast/isa.h"
 #include "kernels/conv_inside_table.h"
+#include "kernels/conv_sparse_table.h"
 #include "kernels/conv_table.h"
 #include "kernels/elementwise_table.h"
 #include "kernels/gemm_table.h"
@@ -20,6 +21,7 @@ struct Kernels {
   int vector_floats;               // floats in a vector: 4, 8, 16
   ConvKernels conv;                // direct, backward, Winograd
   ConvInsideKernels conv_inside;   // convolution without padded copies
+  ConvSparseKernels conv_sparse;   // its gradients behind max pooling
   GemmKernels gemm;                // dense, forward and backward
   PoolKernels pool;                // max, average, backward
   ElementwiseKernels elementwise;  // unary, binary, reductions, transposes, casts, dropout

@@ -7,29 +7,6 @@
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
-CNNFAST_INLINE void transpose_whole(const float* x, int64_t x_stride, float* y, int64_t y_stride) {
-  vf rows[kLanes];
-  CNNFAST_UNROLL
-  for (int i = 0; i < kLanes; ++i) rows[i] = load(x + i * x_stride);
-  transpose(rows);
-  CNNFAST_UNROLL
-  for (int i = 0; i < kLanes; ++i) store(y + i * y_stride, rows[i]);
-}
-
-// A square of which only `height` rows and `width` columns exist.
-void transpose_part(const float* x, int64_t x_stride, float* y, int64_t y_stride, int height,
-                    int width) {
-  if (height == 1 || width == 1) {
-    for (int i = 0; i < height; ++i)
-      for (int j = 0; j < width; ++j) y[j * y_stride + i] = x[i * x_stride + j];
-    return;
-  }
-  vf rows[kLanes] = {};
-  for (int i = 0; i < height; ++i) rows[i] = load_first(x + i * x_stride, width);
-  transpose(rows);
-  for (int j = 0; j < width; ++j) store_first(y + j * y_stride, rows[j], height);
-}
-
 // Blocks of 4 x 4 squares (64 x 64 floats at most, 32 KiB with both sides) are done before the next
 // so that every cache line of either side is used up while it is there.
 void transpose_kernel(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t rows,
@@ -44,7 +21,7 @@ void transpose_kernel(const float* x, int64_t x_stride, float* y, int64_t y_stri
           const float* from = x + i * x_stride + j;
           float* to = y + j * y_stride + i;
           if (i + kLanes <= i1 && j + kLanes <= j1) {
-            transpose_whole(from, x_stride, to, y_stride);
+            transpose_square(from, x_stride, to, y_stride);
           } else {
             const int64_t height = i1 - i < kLanes ? i1 - i : kLanes;
             const int64_t width = j1 - j < kLanes ? j1 - j : kLanes;

@@ -139,6 +139,20 @@ CNNFAST_INLINE vf min(vf a, vf b) {
   return select(a < b, a, b);
 #endif
 }
+// Bit i: lane i is not zero (NaN is not).
+CNNFAST_INLINE uint32_t nonzero_lanes(vf v) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(v), _mm512_setzero_ps(), _CMP_NEQ_UQ);
+#elif defined(__AVX2__)
+  const __m256 differs =
+      _mm256_cmp_ps(reinterpret_cast<__m256>(v), _mm256_setzero_ps(), _CMP_NEQ_UQ);
+  return static_cast<uint32_t>(_mm256_movemask_ps(differs));
+#else
+  uint32_t bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(v[i] != 0.0f) << i;
+  return bits;
+#endif
+}
 // Sum of the lanes, in a fixed order (halves added pairwise).
 CNNFAST_INLINE float sum(vf v) {
   float lanes[kLanes];

@@ -56,9 +56,9 @@ std::optional<std::string> declines(const Problem& problem) {
   return winograd_declines(problem, conv2d_backward_kernel_shape(problem), false);
 }
 
-std::optional<std::string> discourages(const Problem& problem) {
-  const Conv2dShape s = conv2d_backward_kernel_shape(problem);
-  const ConvKernels& kernels = problem.kernels.conv;
+}  // namespace
+
+double winograd_sum_cycles(const Conv2dShape& s, const ConvKernels& kernels) {
   const WinogradPlan plan = plan_sums(s, kernels);
   const double lanes = kernels.lanes, tiles = static_cast<double>(plan.tiles);
   const double c = static_cast<double>(s.c);
@@ -71,10 +71,18 @@ std::optional<std::string> discourages(const Problem& problem) {
   const double rest =
       lanes >= 16 && c < kernels.tile_pixels ? 180.0 * std::ceil(destination / 2) : 0;
   const double gradient = plan.pass.m == 4 ? 200.0 : 60.0;  // 2x2 of dy: 4 loads, half the sums
-  const double ours = tiles * (products * product_cycles(static_cast<double>(s.k), kernels) + rest +
-                               220.0 * source + gradient * destination) +
-                      c * destination * 200.0 + walks * products * destination * lanes * 8.0 / 32.0;
-  const double direct = direct_cycles(s, plan, kernels);
+  return tiles * (products * product_cycles(static_cast<double>(s.k), kernels) + rest +
+                  220.0 * source + gradient * destination) +
+         c * destination * 200.0 + walks * products * destination * lanes * 8.0 / 32.0;
+}
+
+namespace {
+
+std::optional<std::string> discourages(const Problem& problem) {
+  const Conv2dShape s = conv2d_backward_kernel_shape(problem);
+  const ConvKernels& kernels = problem.kernels.conv;
+  const double ours = winograd_sum_cycles(s, kernels);
+  const double direct = direct_cycles(s, plan_sums(s, kernels), kernels);
   if (ours > 0.9 * direct)
     return concat("estimated at ", static_cast<int>(100.0 * ours / direct),
                   " % of the direct kernel's time");

@@ -18,6 +18,8 @@ extern const FunctionImplementation kConv2dBackwardInputPlanar;
 extern const FunctionImplementation kConv2dWinograd;
 extern const FunctionImplementation kConv2dBackwardInputWinograd;
 extern const FunctionImplementation kConv2dBackwardKernelWinograd;
+extern const FunctionImplementation kConv2dBackwardInputSparse;
+extern const FunctionImplementation kConv2dBackwardKernelSparse;
 extern const FunctionImplementation kConv2dDirect;
 extern const FunctionImplementation kConv2dBackwardInputDirect;
 extern const FunctionImplementation kConv2dBackwardKernelDirect;

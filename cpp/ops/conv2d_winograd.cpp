@@ -99,8 +99,6 @@ double direct_cycles(const Conv2dShape& s, const WinogradPlan& plan, const ConvK
          product_cycles(static_cast<double>(plan.pass.dst_c), kernels);
 }
 
-namespace {
-
 constexpr double kLastLevelBytes = 16 << 20;  // what one may hope for of a shared cache
 
 // Estimated cycles. The constants are measured: 36 loads, 144 operations and 36 stores of a
@@ -119,6 +117,9 @@ double winograd_cycles(const WinogradPlan& plan, const ConvKernels& kernels) {
          static_cast<double>(plan.pass.src_c) * destination * 160.0 +
          walks * weights / bytes_per_cycle;
 }
+
+namespace {
+
 std::optional<std::string> discourages(const Problem& problem, const Conv2dShape& s, bool flipped) {
   const ConvKernels& kernels = problem.kernels.conv;
   const WinogradPlan plan = plan_winograd(s, kernels, flipped);

@@ -23,7 +23,9 @@ std::optional<std::string> winograd_declines(const Problem& problem, const Conv2
 // Estimated cycles of one broadcast value times so many channels: 85 % of the FMA peak, less for a
 // single vector, whose every product loads its broadcast.
 double product_cycles(double channels, const ConvKernels& kernels);
-// Estimated cycles of the direct kernel.
+// Estimated cycles of Winograd, of Winograd for the kernel's gradient, and of the direct kernel.
+double winograd_cycles(const WinogradPlan& plan, const ConvKernels& kernels);
+double winograd_sum_cycles(const Conv2dShape& s, const ConvKernels& kernels);
 double direct_cycles(const Conv2dShape& s, const WinogradPlan& plan, const ConvKernels& kernels);
 
 }  // namespace cnnfast

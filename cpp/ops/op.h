@@ -83,6 +83,13 @@ class Op {
   virtual double flops(const Call& call, std::span<const TensorType> outputs) const;
   virtual double bytes(const Call& call, std::span<const TensorType> outputs) const;
 
+  // The share of output 0 that may differ from zero, whatever the inputs' values: what a kernel
+  // that skips zeros is worth.
+  virtual double filled_share(const Call& call, std::span<const TensorType> outputs) const {
+    (void)call, (void)outputs;
+    return 1;
+  }
+
   // Group name for CNNFAST_<GROUP>=prefer:|force:|exclude: ("CONV"); empty: not steerable.
   virtual std::string_view group() const { return {}; }
 };

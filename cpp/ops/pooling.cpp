@@ -273,6 +273,11 @@ class MaxPool2dBackward final : public Op {
   std::span<const Implementation* const> implementations() const override {
     return kMaxBackwardImplementations;
   }
+  // One place of each window has its gradient.
+  double filled_share(const Call& call, std::span<const TensorType> outputs) const override {
+    const auto places = static_cast<double>(std::max<std::int64_t>(1, outputs[0].shape.numel()));
+    return std::min(1.0, static_cast<double>(call.input(0).shape.numel()) / places);
+  }
   double flops(const Call& call, std::span<const TensorType>) const override {
     return pool_flops(call, call.input(0));
   }

@@ -16,12 +16,16 @@ namespace {
 
 constexpr int kNever = std::numeric_limits<int>::max();
 
-// A thread joins for this much estimated work: a barrier costs what a neighbour is late. Measured
-// on two cores of Zen 3, one thread and two: the tutorial CNN's training step of batch 1 (estimate
-// 420 us) 184 and 125 us, its inference (126 us) 42 and 30, LeNet-5's (46 us) 24 and 25.
-constexpr double kWorthThread = 50e-6;  // seconds
+// A thread joins for this much estimated work: every cache line that one core wrote and another
+// reads takes time, and a plan that updates variables has many. Measured on two cores, one thread
+// and two: Zen 4, training the tutorial CNN at batch 1 (estimate 190 us) 78 and 82 us, 2 (350) 134
+// and 128, LeNet-5 at batch 1 (100) 73 and 94, 2 (150) 114 and 121, 4 (250) 195 and 175; inference
+// of the tutorial CNN at batch 1 (90) 27 and 27, 2 (180) 50 and 37, LeNet-5 at batch 4 (67) 55 and
+// 37; Zen 3, inference of the tutorial CNN at batch 1 42 and 30, LeNet-5 (20) 24 and 25.
+constexpr double kWorthThread = 33e-6, kWorthThreadOfUpdates = 100e-6;  // seconds
 constexpr double kBrief = 1e-3;
-constexpr double kFlopsPerSecond = 60e9, kBytesPerSecond = 10e9, kStepSeconds = 50e-9;
+constexpr double kFlopsPerSecond = 60e9, kStepSeconds = 50e-9;
+constexpr double kCachedBytes = 16 << 20, kCachedBytesPerSecond = 50e9, kBytesPerSecond = 10e9;
 
 class Compiler {
  public:
@@ -66,7 +70,9 @@ class Compiler {
   }
 
   void estimate_threads() {
-    double seconds = 0;
+    double flops = 0, bytes = 0, steps = 0;
+    bool updates = false;
+    filled_.assign(graph_.values().size(), 1.0);
     for (const Node& node : graph_.nodes()) {
       const CallOfNode c = call_of(node);
       const Call call{node.attributes, c.inputs};
@@ -77,12 +83,24 @@ class Compiler {
       if (!node.op->is_view()) {
         report.flops = node.op->flops(call, c.outputs);
         report.bytes = node.op->bytes(call, c.outputs);
-        seconds += report.flops / kFlopsPerSecond + report.bytes / kBytesPerSecond + kStepSeconds;
+        double filled = 1;
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+          filled = std::min(filled, filled_[index(node.inputs[i])]);
+          updates = updates || node.op->updates(static_cast<int>(i));
+        }
+        if (!node.outputs.empty())
+          filled_[index(node.outputs[0])] = node.op->filled_share(call, c.outputs);
+        flops += report.flops * filled;
+        bytes += report.bytes;
+        steps += 1;
       }
       plan_.nodes.push_back(std::move(report));
     }
+    const double seconds = flops / kFlopsPerSecond + steps * kStepSeconds +
+                           bytes / (bytes > kCachedBytes ? kBytesPerSecond : kCachedBytesPerSecond);
     const int wanted = options_.threads > 0 ? options_.threads : threads();
-    plan_.threads = static_cast<int>(std::clamp<double>(seconds / kWorthThread, 1, wanted));
+    const double worth = updates ? kWorthThreadOfUpdates : kWorthThread;
+    plan_.threads = static_cast<int>(std::clamp<double>(seconds / worth, 1, wanted));
     plan_.brief = seconds < kBrief;
   }
 
@@ -308,6 +326,7 @@ class Compiler {
   std::vector<int> last_use_;  // by root: node index, kNever when handed back
   std::vector<int> buffer_;    // by value
   std::vector<int> output_buffers_;
+  std::vector<double> filled_;  // by value: Op::filled_share
   std::vector<std::pair<ValueId, int>> variable_of_;
 };
 
@@ -442,6 +461,8 @@ void Compiler::build_node(int i) {
     return;
   }
   const CallOfNode call = call_of(node);
+  std::vector<double> filled;
+  for (const ValueId v : node.inputs) filled.push_back(filled_[index(v)]);
   const Problem problem{node,
                         node.attributes,
                         call.inputs,
@@ -449,7 +470,8 @@ void Compiler::build_node(int i) {
                         kernels_for(current_isa()),
                         plan_.threads,
                         options_.strict_math,
-                        options_.deterministic};
+                        options_.deterministic,
+                        filled};
   const Choice choice = choose(problem);
   report.implementation = choice.implementation->name();
   report.declined = choice.declined;

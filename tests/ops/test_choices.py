@@ -8,7 +8,7 @@ from cnnfast import _core, ops, runtime
 from oracle import convolution
 from oracle.cases import CONVOLUTIONS
 
-IMPLEMENTATIONS = ["direct", "winograd", "planar", "depthwise", "inside", "reference"]
+IMPLEMENTATIONS = ["direct", "winograd", "sparse", "planar", "depthwise", "inside", "reference"]
 
 
 @pytest.fixture
