@@ -88,6 +88,13 @@ class ActivationBackwardOp final : public Op {
     return activation_backward_implementations();
   }
   int overwrites(int) const override { return 1; }
+  // Of the maxima of pooling's windows 53 to 78 % were positive at the start of VGG-16, AlexNet and
+  // two small networks, on noise, and 45 % after some training.
+  double filled_share(const Call& call, std::span<const TensorType>,
+                      std::span<const double> inputs) const override {
+    const Epilogue e = epilogue_attributes(name(), call.attributes);
+    return inputs[1] * (e.activation == ActivationKind::relu ? 0.6 : 1.0);
+  }
 };
 
 ValueId from_output(GradientContext& g, ValueId y, ValueId dy, const char* activation,

@@ -13,8 +13,7 @@ namespace cnnfast {
 
 namespace {
 
-constexpr std::int64_t kMostSums = 768 << 10;  // bytes of sums or weights that stay in L2
-constexpr double kFewest = 0.5;                // of dy is filled: no need to compare
+constexpr double kMostlyZeros = 0.5;  // filled
 
 std::int64_t vectors_of(const Conv2dShape& s, const ConvKernels& kernels) {
   return (s.c + kernels.lanes - 1) / kernels.lanes;
@@ -44,10 +43,8 @@ double sparse_cycles(const Conv2dShape& s, const ConvKernels& kernels, double fi
 // The others' estimate; strict math has no Winograd.
 std::optional<std::string> discourages(const Problem& problem, const Conv2dShape& s, double filled,
                                        bool flipped) {
-  if (filled > kFewest) return "dy is not known to be mostly zeros";
+  if (filled > kMostlyZeros) return "dy is not known to be mostly zeros";
   const ConvKernels& kernels = problem.kernels.conv;
-  if (4 * kernels.lanes * vectors_of(s, kernels) * s.taps() * s.k > kMostSums)
-    return "weights are too large for the caches";
   const WinogradPlan plan = plan_winograd(s, kernels, flipped);
   double others = direct_cycles(s, plan, kernels);
   if (!winograd_declines(problem, s, flipped))

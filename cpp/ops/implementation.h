@@ -22,7 +22,7 @@ struct Problem {
   int threads = 1;                      // the plan will run with this many
   bool strict_math = false;             // nothing less accurate than direct summation
   bool deterministic = false;           // same bits for any thread count: fixed chunk counts
-  std::span<const double> filled = {};  // share of each input that may differ from zero
+  std::span<const double> filled = {};  // share of each input likely not to be zero
 
   const TensorType& input(int i) const { return inputs[static_cast<std::size_t>(i)]; }
   const TensorType& output(int i = 0) const { return outputs[static_cast<std::size_t>(i)]; }

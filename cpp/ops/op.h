@@ -83,10 +83,11 @@ class Op {
   virtual double flops(const Call& call, std::span<const TensorType> outputs) const;
   virtual double bytes(const Call& call, std::span<const TensorType> outputs) const;
 
-  // The share of output 0 that may differ from zero, whatever the inputs' values: what a kernel
-  // that skips zeros is worth.
-  virtual double filled_share(const Call& call, std::span<const TensorType> outputs) const {
-    (void)call, (void)outputs;
+  // The share of output 0 that is likely to differ from zero, given those of the inputs: what a
+  // kernel that skips zeros is worth.
+  virtual double filled_share(const Call& call, std::span<const TensorType> outputs,
+                              std::span<const double> inputs) const {
+    (void)call, (void)outputs, (void)inputs;
     return 1;
   }
 

@@ -274,9 +274,10 @@ class MaxPool2dBackward final : public Op {
     return kMaxBackwardImplementations;
   }
   // One place of each window has its gradient.
-  double filled_share(const Call& call, std::span<const TensorType> outputs) const override {
+  double filled_share(const Call& call, std::span<const TensorType> outputs,
+                      std::span<const double> inputs) const override {
     const auto places = static_cast<double>(std::max<std::int64_t>(1, outputs[0].shape.numel()));
-    return std::min(1.0, static_cast<double>(call.input(0).shape.numel()) / places);
+    return std::min(1.0, inputs[0] * static_cast<double>(call.input(0).shape.numel()) / places);
   }
   double flops(const Call& call, std::span<const TensorType>) const override {
     return pool_flops(call, call.input(0));

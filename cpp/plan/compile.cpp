@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #include "base/memory.h"
 #include "cnnfast/threads.h"
@@ -83,14 +84,13 @@ class Compiler {
       if (!node.op->is_view()) {
         report.flops = node.op->flops(call, c.outputs);
         report.bytes = node.op->bytes(call, c.outputs);
-        double filled = 1;
-        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-          filled = std::min(filled, filled_[index(node.inputs[i])]);
+        const std::vector<double> filled = filled_shares(node);
+        for (std::size_t i = 0; i < node.inputs.size(); ++i)
           updates = updates || node.op->updates(static_cast<int>(i));
-        }
         if (!node.outputs.empty())
-          filled_[index(node.outputs[0])] = node.op->filled_share(call, c.outputs);
-        flops += report.flops * filled;
+          filled_[index(node.outputs[0])] = node.op->filled_share(call, c.outputs, filled);
+        flops += report.flops * std::accumulate(filled.begin(), filled.end(), 1.0,
+                                                [](double a, double b) { return std::min(a, b); });
         bytes += report.bytes;
         steps += 1;
       }
@@ -102,6 +102,12 @@ class Compiler {
     const double worth = updates ? kWorthThreadOfUpdates : kWorthThread;
     plan_.threads = static_cast<int>(std::clamp<double>(seconds / worth, 1, wanted));
     plan_.brief = seconds < kBrief;
+  }
+
+  std::vector<double> filled_shares(const Node& node) const {  // of its inputs
+    std::vector<double> shares;
+    for (const ValueId v : node.inputs) shares.push_back(filled_[index(v)]);
+    return shares;
   }
 
   int add_buffer(Home home, int home_index, std::int64_t bytes) {
@@ -461,8 +467,7 @@ void Compiler::build_node(int i) {
     return;
   }
   const CallOfNode call = call_of(node);
-  std::vector<double> filled;
-  for (const ValueId v : node.inputs) filled.push_back(filled_[index(v)]);
+  const std::vector<double> filled = filled_shares(node);
   const Problem problem{node,
                         node.attributes,
                         call.inputs,
