@@ -29,7 +29,7 @@ Shape: TypeAlias = Sequence[int | None]
 Node: TypeAlias = Tensor | Variable | npt.NDArray[Any]
 
 FLOATS = ("float32", "float64")
-_INT64 = np.iinfo(np.int64)
+_LEAST, _MOST = -(2**63), 2**63 - 1  # of int64
 
 
 # ---- numbers ---------------------------------------------------------------------------------
@@ -48,6 +48,8 @@ def named(op: str) -> Iterator[None]:
 
 def integer(op: str, name: str, value: object, least: int | None = None) -> int:
     """A Python int of 64 bits, at least ``least``; bools and floats are refused."""
+    if type(value) is int and (_LEAST if least is None else least) <= value <= _MOST:
+        return value
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{op}: {name} must be an integer, got {value!r}")
     try:
@@ -56,7 +58,7 @@ def integer(op: str, name: str, value: object, least: int | None = None) -> int:
         raise TypeError(
             f"{op}: {name} must be an integer, got {_shown(value)} ({type(value).__name__})"
         ) from None
-    if not _INT64.min <= number <= _INT64.max:
+    if not _LEAST <= number <= _MOST:
         raise ValueError(f"{op}: {name} must fit in 64 bits, got {number}")
     if least is not None and number < least:
         raise ValueError(f"{op}: {name} must be at least {least}, got {number}")
@@ -188,6 +190,8 @@ def sizes(op: str, name: str, value: object, *, least: int = 0, unknown: bool = 
     """A shape. With ``unknown``, None and -1 stand for a size that is not known: -1."""
     if not isinstance(value, (list, tuple, np.ndarray)):
         raise TypeError(f"{op}: {name} must be a tuple of integers, got {_shown(value)}")
+    if all(type(size) is int and least <= size <= _MOST for size in value):
+        return list(value)
     found = []
     for place, size in enumerate(value):
         if unknown and (size is None or (not isinstance(size, bool) and size == -1)):
