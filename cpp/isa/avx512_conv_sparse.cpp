@@ -1,5 +1,6 @@
 #define CNNFAST_ISA avx512
-#include "kernels/conv_sparse.h"
+#include "kernels/conv_sparse_backward_input.h"
+#include "kernels/conv_sparse_backward_kernel.h"
 #include "kernels/vector.h"
 
 namespace cnnfast::avx512 {
