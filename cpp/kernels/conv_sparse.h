@@ -63,14 +63,15 @@ struct SparseBlock {
     constexpr int64_t kValues = 512 << 10, kPanelFloats = 32 << 10;
     const int64_t width = larger(1, p.dst_w), height = larger(1, p.dst_h);
     const int64_t channels = larger(1, p.group_k);
-    const int64_t line = p.copy_w * kLanes;
+    const int64_t line = larger(1, p.copy_w * kLanes);
     rows = smaller(kValues / (width * channels), kPanelFloats / (line * p.row_step));
     rows = smaller(larger(1, rows), height);
     panel_rows = p.copy_rows(rows);
     cols = p.copy_w;
     images = 1;
     if (rows == height)
-      images = larger(1, smaller(kValues / (width * height * channels), kPanelFloats / floats()));
+      images = larger(
+          1, smaller(kValues / (width * height * channels), kPanelFloats / larger(1, floats())));
   }
   int64_t floats() const { return panel_rows * cols * kLanes; }  // an image's panel
   int64_t tap(const ConvPass& p, int64_t tap) const {

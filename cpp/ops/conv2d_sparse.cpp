@@ -22,11 +22,12 @@ std::int64_t vectors_of(const Conv2dShape& s, const ConvKernels& kernels) {
 std::optional<std::string> declines(const Problem& problem, const Conv2dShape& s) {
   if (auto reason = declines_unless_f32(problem)) return reason;
   if (s.groups != 1) return concat("groups is ", s.groups, ", needs 1");
+  if (s.window.h.output == 0 || s.window.w.output == 0) return "there is nothing to sum";
   const ConvPass pass = forward_pass(s);
   if (auto reason = too_much_padding(pass)) return reason;
-  const std::int64_t most = 16 << 20;  // floats
-  if (pass.dst_h > 0 && pass.dst_w > 0 && pass.copy_rows(pass.dst_h) > most / pass.copy_w / 16)
-    return "a channel needs more than 64 MiB a thread";
+  constexpr std::int64_t kMostPlaces = 1 << 20;  // of a vector of channels: 64 MiB a thread
+  if (pass.copy_rows(1) > kMostPlaces / pass.copy_w)
+    return "a window's rows need more than 64 MiB a thread";
   return std::nullopt;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <numeric>
 
 #include "base/memory.h"
 #include "cnnfast/threads.h"
@@ -84,13 +83,15 @@ class Compiler {
       if (!node.op->is_view()) {
         report.flops = node.op->flops(call, c.outputs);
         report.bytes = node.op->bytes(call, c.outputs);
-        const std::vector<double> filled = filled_shares(node);
-        for (std::size_t i = 0; i < node.inputs.size(); ++i)
+        const std::vector<double> shares = filled_shares(node);
+        double least = 1;
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
           updates = updates || node.op->updates(static_cast<int>(i));
+          least = std::min(least, shares[i]);
+        }
         if (!node.outputs.empty())
-          filled_[index(node.outputs[0])] = node.op->filled_share(call, c.outputs, filled);
-        flops += report.flops * std::accumulate(filled.begin(), filled.end(), 1.0,
-                                                [](double a, double b) { return std::min(a, b); });
+          filled_[index(node.outputs[0])] = node.op->filled_share(call, c.outputs, shares);
+        flops += report.flops * least;
         bytes += report.bytes;
         steps += 1;
       }

@@ -54,7 +54,11 @@ CASES = [
     Case(4, (17, 16), 16, (3, 2), 16, strides=(2, 1)),
     Case(4, (17, 16), 24, (3, 3), 16, padding="same", dilation=(2, 3)),
     Case(2, (6, 6), 130, (1, 1), 5),
-    Case(1, (40, 44), 8, (3, 3), 16, padding="same"),  # in bands
+    # Rows so wide that a few of them are taken at a time, and rows that no window reaches.
+    Case(2, (40, 320), 3, (3, 3), 16, padding="same"),
+    Case(1, (61, 320), 5, (5, 3), 8, strides=(2, 1)),
+    Case(1, (70, 320), 4, (2, 2), 8, strides=(3, 1)),
+    Case(1, (50, 320), 4, (3, 2), 8, padding="same", dilation=(3, 2)),
 ]
 
 
