@@ -11,7 +11,7 @@ namespace {
 // Vector P of the M that one vector becomes: lane j holds what lane (P kLanes + j) / M held.
 template <int M, int P, int... J>
 CNNFAST_INLINE vf repeated_lanes(vf v, LaneList<J...>) {
-  return __builtin_shufflevector(v, v, ((P * kLanes + J) / M)...);
+  return CNNFAST_SHUFFLE(v, v, ((P * kLanes + J) / M)...);
 }
 
 template <int M>
@@ -48,7 +48,7 @@ CNNFAST_INLINE void repeat_floats(float* to, const float* from, int64_t count, i
 
 template <int... J>
 CNNFAST_INLINE vf pair_sums(vf a, vf b, LaneList<J...>) {
-  return __builtin_shufflevector(a, b, (2 * J)...) + __builtin_shufflevector(a, b, (2 * J + 1)...);
+  return CNNFAST_SHUFFLE(a, b, (2 * J)...) + CNNFAST_SHUFFLE(a, b, (2 * J + 1)...);
 }
 CNNFAST_INLINE vf pair_sums(const float* from) {
   return pair_sums(load(from), load(from + kLanes), AllLanes{});

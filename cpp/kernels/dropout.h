@@ -69,14 +69,14 @@ CNNFAST_INLINE void philox_words(int64_t block, const DropoutKey& key, vi (&word
     const vu low = (c0[c] & 0xffffffffu) | (c1[c] << 32);
     const vu high = (c2[c] & 0xffffffffu) | (c3[c] << 32);
 #if defined(__AVX512F__)
-    const vu first = __builtin_shufflevector(low, high, 0, 8, 2, 10, 4, 12, 6, 14);
-    const vu second = __builtin_shufflevector(low, high, 1, 9, 3, 11, 5, 13, 7, 15);
+    const vu first = CNNFAST_SHUFFLE(low, high, 0, 8, 2, 10, 4, 12, 6, 14);
+    const vu second = CNNFAST_SHUFFLE(low, high, 1, 9, 3, 11, 5, 13, 7, 15);
 #elif defined(__AVX2__)
-    const vu first = __builtin_shufflevector(low, high, 0, 4, 2, 6);
-    const vu second = __builtin_shufflevector(low, high, 1, 5, 3, 7);
+    const vu first = CNNFAST_SHUFFLE(low, high, 0, 4, 2, 6);
+    const vu second = CNNFAST_SHUFFLE(low, high, 1, 5, 3, 7);
 #else
-    const vu first = __builtin_shufflevector(low, high, 0, 2);
-    const vu second = __builtin_shufflevector(low, high, 1, 3);
+    const vu first = CNNFAST_SHUFFLE(low, high, 0, 2);
+    const vu second = CNNFAST_SHUFFLE(low, high, 1, 3);
 #endif
     words[2 * c] = reinterpret_cast<vi>(first);
     words[2 * c + 1] = reinterpret_cast<vi>(second);

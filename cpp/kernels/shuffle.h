@@ -7,27 +7,26 @@
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
+template <int... L>
+struct LaneList {};
+#if defined(__AVX512F__)
+using AllLanes = LaneList<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
+#elif defined(__AVX2__)
+using AllLanes = LaneList<0, 1, 2, 3, 4, 5, 6, 7>;
+#else
+using AllLanes = LaneList<0, 1, 2, 3>;
+#endif
+
 // Lanes of a pair (a, b) exchanged in blocks of S: low keeps a's blocks with an even number and
 // takes b's even ones behind them, high does the same with the odd ones.
 //   a = a0 a1 a2 a3, b = b0 b1 b2 b3, S = 1:  low = a0 b0 a2 b2, high = a1 b1 a3 b3
-#define CNNFAST_LOW(l) (((l) & S) ? kLanes + ((l) ^ S) : (l))
-#define CNNFAST_HIGH(l) (((l) & S) ? kLanes + (l) : ((l) ^ S))
-#if defined(__AVX512F__)
-#define CNNFAST_ALL_LANES(M)                                                                     \
-  M(0), M(1), M(2), M(3), M(4), M(5), M(6), M(7), M(8), M(9), M(10), M(11), M(12), M(13), M(14), \
-      M(15)
-#elif defined(__AVX2__)
-#define CNNFAST_ALL_LANES(M) M(0), M(1), M(2), M(3), M(4), M(5), M(6), M(7)
-#else
-#define CNNFAST_ALL_LANES(M) M(0), M(1), M(2), M(3)
-#endif
-template <int S>
-CNNFAST_INLINE vf exchange_low(vf a, vf b) {
-  return __builtin_shufflevector(a, b, CNNFAST_ALL_LANES(CNNFAST_LOW));
+template <int S, int... L>
+CNNFAST_INLINE vf exchange_low(vf a, vf b, LaneList<L...>) {
+  return CNNFAST_SHUFFLE(a, b, ((L & S) == 0 ? L : kLanes + L - S)...);
 }
-template <int S>
-CNNFAST_INLINE vf exchange_high(vf a, vf b) {
-  return __builtin_shufflevector(a, b, CNNFAST_ALL_LANES(CNNFAST_HIGH));
+template <int S, int... L>
+CNNFAST_INLINE vf exchange_high(vf a, vf b, LaneList<L...>) {
+  return CNNFAST_SHUFFLE(a, b, ((L & S) == 0 ? L + S : kLanes + L)...);
 }
 
 template <int S>
@@ -36,12 +35,13 @@ CNNFAST_INLINE void transpose_stage(vf* rows) {
   for (int i = 0; i < kLanes; ++i) {
     if (i & S) continue;
     const vf a = rows[i], b = rows[i + S];
-    rows[i] = exchange_low<S>(a, b);
-    rows[i + S] = exchange_high<S>(a, b);
+    rows[i] = exchange_low<S>(a, b, AllLanes{});
+    rows[i + S] = exchange_high<S>(a, b, AllLanes{});
   }
 }
 
-// rows[i] lane j <-> rows[j] lane i, kLanes vectors.
+// rows[i] lane j <-> rows[j] lane i, kLanes vectors: log2(kLanes) rounds in registers
+// (Eklundh 1972).
 CNNFAST_INLINE void transpose(vf* rows) {
   transpose_stage<1>(rows);
   transpose_stage<2>(rows);
@@ -56,10 +56,11 @@ CNNFAST_INLINE vf sum_each_from(vf* v) {
   } else if constexpr (S < R) {
     CNNFAST_UNROLL
     for (int i = 0; i < R; i += 2 * S)
-      v[i] = exchange_low<S>(v[i], v[i + S]) + exchange_high<S>(v[i], v[i + S]);
+      v[i] = exchange_low<S>(v[i], v[i + S], AllLanes{}) +
+             exchange_high<S>(v[i], v[i + S], AllLanes{});
     return sum_each_from<R, 2 * S>(v);
   } else {
-    v[0] = exchange_low<S>(v[0], v[0]) + exchange_high<S>(v[0], v[0]);
+    v[0] = exchange_low<S>(v[0], v[0], AllLanes{}) + exchange_high<S>(v[0], v[0], AllLanes{});
     return sum_each_from<R, 2 * S>(v);
   }
 }

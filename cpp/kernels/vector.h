@@ -25,6 +25,13 @@
 #define CNNFAST_UNROLL _Pragma("GCC unroll 32")
 #endif
 
+// Lanes of a and b by constant numbers, b's after a's. GCC 11 has an older builtin only.
+#if defined(__clang__) || __GNUC__ >= 12
+#define CNNFAST_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define CNNFAST_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, decltype((a) == (b)){__VA_ARGS__})
+#endif
+
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
