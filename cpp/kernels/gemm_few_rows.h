@@ -46,14 +46,17 @@ void rank_update(const float* a, int64_t a_row, const float* b, int64_t b_k, flo
   }
 }
 
-// Columns that fit a few registers: the sums stay there while k runs.
+// Columns that fit a few registers: the sums stay there while k runs, and every float of b is
+// loaded once. Few sums are two each, for even and odd k: one would wait for its own latency.
 template <int M, int V>
 void narrow_product(const float* a, int64_t a_row, const float* b, int64_t b_k, float* c,
                     int64_t c_row, int64_t k, int last) {
-  vf even[M][V], odd[M][V];
+  constexpr int kChains = M * V < 8 ? 2 : 1;
+  vf sums[kChains][M][V];
   CNNFAST_UNROLL
+  for (int i = 0; i < kChains; ++i) CNNFAST_UNROLL
   for (int m = 0; m < M; ++m) CNNFAST_UNROLL
-  for (int v = 0; v < V; ++v) even[m][v] = odd[m][v] = vf{};
+  for (int v = 0; v < V; ++v) sums[i][m][v] = vf{};
   const auto step = [&](int64_t i, vf(*sum)[V]) __attribute__((always_inline)) {
     vf w[V];
     CNNFAST_UNROLL
@@ -63,21 +66,24 @@ void narrow_product(const float* a, int64_t a_row, const float* b, int64_t b_k, 
     }
     CNNFAST_UNROLL
     for (int m = 0; m < M; ++m) {
+      const vf value = broadcast(a[m * a_row + i]);
       CNNFAST_UNROLL
-      for (int v = 0; v < V; ++v) sum[m][v] += broadcast(a[m * a_row + i]) * w[v];
+      for (int v = 0; v < V; ++v) sum[m][v] += value * w[v];
     }
   };
   int64_t i = 0;
-  for (; i + 2 <= k; i += 2) {
-    step(i, even);
-    step(i + 1, odd);
+  for (; i + kChains <= k; i += kChains) {
+    CNNFAST_UNROLL
+    for (int chain = 0; chain < kChains; ++chain) step(i + chain, sums[chain]);
   }
-  if (i < k) step(i, even);
+  if (i < k) step(i, sums[0]);
   CNNFAST_UNROLL
   for (int m = 0; m < M; ++m) {
     CNNFAST_UNROLL
-    for (int v = 0; v < V; ++v)
-      store_first(c + m * c_row + v * kLanes, even[m][v] + odd[m][v], v + 1 < V ? kLanes : last);
+    for (int v = 0; v < V; ++v) {
+      const vf sum = kChains == 2 ? sums[0][m][v] + sums[kChains - 1][m][v] : sums[0][m][v];
+      store_first(c + m * c_row + v * kLanes, sum, v + 1 < V ? kLanes : last);
+    }
   }
 }
 
@@ -101,6 +107,24 @@ void narrow_rows(const Gemm& g, int last) {
       [&](int64_t m) { call(m, narrow_product<2, V>); },
       [&](int64_t m) { call(m, narrow_product<3, V>); },
       [&](int64_t m) { call(m, narrow_product<4, V>); });
+}
+
+// One row times a b that L2 holds, kRowVectors of columns at a time.
+constexpr int kRowVectors = 8;
+constexpr int64_t kRowFloats = 128 << 10;  // of b
+
+void one_row(const Gemm& g) {
+  using Product =
+      void (*)(const float*, int64_t, const float*, int64_t, float*, int64_t, int64_t, int);
+  constexpr Product kProducts[kRowVectors] = {
+      narrow_product<1, 1>, narrow_product<1, 2>, narrow_product<1, 3>, narrow_product<1, 4>,
+      narrow_product<1, 5>, narrow_product<1, 6>, narrow_product<1, 7>, narrow_product<1, 8>};
+  for (int64_t n0 = 0; n0 < g.n; n0 += kRowVectors * kLanes) {
+    const int64_t columns = smaller(kRowVectors * kLanes, g.n - n0);
+    const int64_t vectors = (columns + kLanes - 1) / kLanes;
+    kProducts[vectors - 1](g.a, g.a_row, g.b + n0, g.b_k, g.c + n0, g.c_row, g.k,
+                           static_cast<int>(columns - (vectors - 1) * kLanes));
+  }
 }
 
 // With more rows c would leave L1 on its way along b: a panel of it stays there while k runs, apart
@@ -180,6 +204,8 @@ void gemm_few_rows(const Gemm& g) {
       narrow_rows<1>(g, static_cast<int>(g.n));
     else
       narrow_rows<2>(g, static_cast<int>(g.n - kLanes));
+  } else if (g.m == 1 && g.n * g.k <= kRowFloats) {
+    one_row(g);
   } else if (g.m > kStreamedRows && g.m <= kPanelRows) {
     for (int64_t n0 = 0; n0 < g.n; n0 += kPanelColumns)
       for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kPanelDepth)
