@@ -1,6 +1,7 @@
 #define CNNFAST_ISA avx512
 #include "kernels/conv_depthwise.h"
 #include "kernels/conv_direct.h"
+#include "kernels/conv_overlap.h"
 #include "kernels/conv_pack.h"
 #include "kernels/vector.h"
 
@@ -15,6 +16,10 @@ void fill_conv(ConvKernels& table) {
   table.pad = copy_padded;
   table.depthwise = conv_depthwise;
   table.depthwise_scratch = conv_depthwise_scratch;
+  table.overlap = conv_overlap;
+  table.overlap_pack = overlap_pack;
+  table.overlap_weights = overlap_weights;
+  table.overlap_scratch = overlap_scratch;
   table.pack_forward = conv_pack_forward;
   table.pack_backward = conv_pack_backward;
 }

@@ -8,6 +8,7 @@ namespace cnnfast::avx512 {
 void fill_conv_backward_kernel(ConvKernels& table) {
   table.backward_kernel = conv_backward_kernel;
   table.depthwise_backward_kernel = conv_depthwise_backward_kernel;
+  table.depthwise_sums_windows = kSumsWindows;
   table.depthwise_backward_kernel_scratch = conv_depthwise_backward_kernel_scratch;
   table.backward_kernel_units = conv_backward_kernel_units;
   table.backward_kernel_scratch = conv_backward_kernel_scratch;

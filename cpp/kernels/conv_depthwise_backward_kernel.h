@@ -3,6 +3,7 @@
 
 #include "kernels/conv_depthwise_panels.h"
 #include "kernels/conv_depthwise_sum_in_place.h"
+#include "kernels/conv_depthwise_sum_window.h"
 #include "kernels/conv_sum_tile.h"
 
 namespace cnnfast::CNNFAST_ISA {
@@ -96,7 +97,8 @@ void conv_depthwise_backward_kernel(const ConvPass& p, const float* x, const flo
                                     float* db, float* scratch, const ConvSumRegion& region,
                                     bool first) {
   if (!p.copy) {
-    conv_depthwise_sum_in_place(p, x, dy, dw, db, region, first);
+    (sums_windows(p) ? conv_depthwise_sum_windows : conv_depthwise_sum_in_place)(p, x, dy, dw, db,
+                                                                                 region, first);
     return;
   }
   const int64_t channels = p.src_c * p.group_k, block = depthwise_sum_block(p);

@@ -16,8 +16,8 @@ struct DepthwiseTile {
   const float *w, *bias;            // panels
   int64_t w_row, w_panel;           // floats between rows of taps, between panels
   float* y;
-  int64_t y_col;
-  int last;  // lanes of the last vector, in x and y
+  int64_t y_col, y_row;  // y_row: of pairs of rows only
+  int last;              // lanes of the last vector, in x and y
   ActivationKind activation;
   float alpha;
 };
@@ -137,6 +137,56 @@ struct RowOfTaps {
   using One = RowOfTaps<1, S, kStep, V, kKind>;
 };
 
+// RowOfTaps for two rows of y at a time: a row of x meets two rows of taps, so that four or six
+// rows are loaded for two of y instead of six or ten. One vector: 2 Q accumulators + 2 S taps + 1
+// of 32.
+constexpr bool kPairsRows = kRegisters == 32;
+
+template <int Q, int S, Lanes kKind>
+struct PairOfRows {
+  static constexpr int kWidth = Q;
+  // A row of x: `first` taps for y's first row, `second` for the other.
+  template <bool kFirst, bool kSecond>
+  CNNFAST_INLINE void add_row(const float* pixel, int64_t step, const vf (&first)[S],
+                              const vf (&second)[S], vf (&acc)[2][Q][1]) {
+    CNNFAST_UNROLL
+    for (int i = 0; i < Q + S - 1; ++i, pixel += step) {
+      const vf value = load(pixel);
+      CNNFAST_UNROLL
+      for (int s = 0; s < S; ++s) {
+        if (i < s || i - s >= Q) continue;
+        if (kFirst) acc[0][i - s][0] += first[s] * value;
+        if (kSecond) acc[1][i - s][0] += second[s] * value;
+      }
+    }
+  }
+  CNNFAST_INLINE void run(const DepthwiseTile& t, const float* x, int64_t panel, float* y) {
+    prefetch_next_row<Q, 1>(t, x, t.tap_col);
+    vf acc[2][Q][1], first[S], second[S];
+    start_pixels<Q, 1>(t.bias + panel, acc[0]);
+    start_pixels<Q, 1>(t.bias + panel, acc[1]);
+    const float* w = t.w + panel;
+    CNNFAST_UNROLL
+    for (int s = 0; s < S; ++s) first[s] = second[s] = load(w + s * kPanel);
+    add_row<true, false>(x, t.tap_col, first, second, acc);
+    for (int64_t r = t.rows - 1; r > 0; --r) {
+      x += t.tap_row;
+      w += t.w_row;
+      CNNFAST_UNROLL
+      for (int s = 0; s < S; ++s) {
+        second[s] = first[s];
+        first[s] = load(w + s * kPanel);
+      }
+      add_row<true, true>(x, t.tap_col, first, second, acc);
+    }
+    add_row<false, true>(x + t.tap_row, t.tap_col, first, first, acc);
+    store_pixels<Q, 1, kKind>(t, y, acc[0]);
+    store_pixels<Q, 1, kKind>(t, y + t.y_row, acc[1]);
+  }
+  using Half = PairOfRows<Q / 2, S, kKind>;
+  using One = PairOfRows<1, S, kKind>;
+};
+
 // `columns` pixels of `channels` (whole tiles of them) from t.x, t.y, t.w and t.bias on: a tile's
 // columns of all channels, then the next. The last tile overlaps the one before it: a narrower one
 // would wait for its few sums. A copy of `t`, which stores to y cannot change.
@@ -202,6 +252,20 @@ CNNFAST_INLINE DepthwiseWalks depthwise_walks(const DepthwiseTile& t) {
     if (t.cols == 5) return RowTiles<5, 2>::walks();
   }
   return walks_of<AnyTile, 2>();
+}
+
+// Two rows of whole vectors, or null: with other taps, and without enough registers.
+CNNFAST_INLINE DepthwiseWalks::Function depthwise_pair_walk(const DepthwiseTile& t, bool streams) {
+  if constexpr (kPairsRows) {
+    if (t.x_col != t.tap_col) return nullptr;
+    if (t.cols == 3)
+      return streams ? depthwise_walk<PairOfRows<8, 3, Lanes::streamed>, 1>
+                     : depthwise_walk<PairOfRows<8, 3, Lanes::whole>, 1>;
+    if (t.cols == 5)
+      return streams ? depthwise_walk<PairOfRows<8, 5, Lanes::streamed>, 1>
+                     : depthwise_walk<PairOfRows<8, 5, Lanes::whole>, 1>;
+  }
+  return nullptr;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "kernels/conv_copy.h"
 #include "kernels/conv_table.h"
+#include "kernels/lane_interleave.h"
 #include "kernels/lane_transpose.h"
 #include "kernels/vector_activation.h"
 
@@ -22,6 +23,67 @@ constexpr int planar_rows(int k) {
   return k <= 2 ? 4 : 2;
 }
 
+// Whether NHWC becomes planes, and planes NHWC, by interleaving: AVX2 takes three instructions for
+// a step of that, so that transposing squares and storing them over each other is quicker there.
+constexpr bool kInterleaves = kLanes == 16;
+
+// C planes of `pixels` <= kLanes pixels, zeros behind.
+template <int C>
+CNNFAST_INLINE void load_planes(const float* x, int pixels, vf* planes) {
+  if constexpr (kInterleaves || C == 1) {
+    vf vectors[C];
+    CNNFAST_UNROLL
+    for (int i = 0; i < C; ++i) {
+      const int left = pixels * C - i * kLanes;
+      vectors[i] = left > 0 ? load_lanes(x + i * kLanes, left < kLanes ? left : kLanes) : vf{};
+    }
+    deinterleave<C>(vectors, planes);
+  } else {
+    vf rows[kLanes];
+    CNNFAST_UNROLL
+    for (int i = 0; i < kLanes; ++i) rows[i] = i < pixels ? load_first(x + i * C, C) : vf{};
+    transpose(rows);
+    CNNFAST_UNROLL
+    for (int c = 0; c < C; ++c) planes[c] = rows[c];
+  }
+}
+
+template <int C>
+void split_pixels_of(const float* x, int64_t pixels, float* to, int64_t width) {
+  for (int64_t col = 0; col < pixels; col += kLanes) {
+    const int count = static_cast<int>(smaller(kLanes, pixels - col));
+    vf planes[C];
+    load_planes<C>(x + col * C, count, planes);
+    CNNFAST_UNROLL
+    for (int c = 0; c < C; ++c) store_lanes(to + c * width + col, planes[c], count);
+  }
+}
+
+// Pixels of few channels into planes of `width` floats; false where there are too many channels.
+CNNFAST_INLINE bool split_few_channels(const float* x, int64_t channels, int64_t pixels, float* to,
+                                       int64_t width) {
+  if (!kInterleaves) return false;
+  switch (channels) {
+    case 2:
+      split_pixels_of<2>(x, pixels, to, width);
+      return true;
+    case 3:
+      split_pixels_of<3>(x, pixels, to, width);
+      return true;
+    case 4:
+      split_pixels_of<4>(x, pixels, to, width);
+      return true;
+    case 6:
+      split_pixels_of<6>(x, pixels, to, width);
+      return true;
+    case 8:
+      split_pixels_of<8>(x, pixels, to, width);
+      return true;
+    default:
+      return false;
+  }
+}
+
 CNNFAST_INLINE int64_t planar_width(const ConvPass& p) {
   const int64_t step = kPlanarVectors * kLanes;
   return (p.dst_w + step - 1) / step * step + (p.col_taps - 1) * p.col_tap_step + kLanes;
@@ -31,27 +93,30 @@ int64_t planar_scratch(const ConvPass& p) {
   return p.copy_rows(p.block_rows) * p.src_c * planar_width(p) + kLanes;
 }
 
-// One source row, columns [first_col, first_col + cols) -> planes of `width` floats.
+// Whole vectors: a call of memset takes longer for a row.
+CNNFAST_INLINE void zero_vectors(float* p, int64_t count) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(p + i, vf{});
+  if (i < count) store_first(p + i, vf{}, static_cast<int>(count - i));
+}
+
+// The inside of one source row, columns from col_first on -> planes of `width` floats.
 CNNFAST_INLINE void split_row(const ConvPass& p, const float* src, int64_t row, float* to,
                               int64_t width) {
   const int64_t cols = smaller(width, p.copy_w), channels = p.src_c;
-  if (row < 0 || row >= p.src_h) {
-    zero_floats(to, channels * width);
-    return;
-  }
   const int64_t left = smaller(cols, larger(0, -p.col_first));
   const int64_t begin = larger(p.col_first, 0);
   const int64_t inside = larger(0, smaller(p.col_first + cols, p.src_w) - begin);
-  for (int64_t c = 0; c < channels; ++c) {
-    zero_floats(to + c * width, left);
-    zero_floats(to + c * width + left + inside, cols - left - inside);
-  }
   const float* x = src + (row * p.src_w + begin) * channels;
   to += left;
   if (channels == 1) {
-    copy_floats(to, x, inside);
+    for (int64_t i = 0; i < inside; i += kLanes) {
+      const int lanes = static_cast<int>(smaller(kLanes, inside - i));
+      store_lanes(to + i, load_lanes(x + i, lanes), lanes);
+    }
     return;
   }
+  if (split_few_channels(x, channels, inside, to, width)) return;
   for (int64_t col = 0; col < inside; col += kLanes) {
     const int pixels = static_cast<int>(smaller(kLanes, inside - col));
     for (int64_t c = 0; c < channels; c += kLanes) {
@@ -71,6 +136,20 @@ CNNFAST_INLINE void split_row(const ConvPass& p, const float* src, int64_t row, 
   }
 }
 
+// Source rows [first_row, first_row + rows) as planes of `width` floats. What lies outside the
+// source is zero; `zeroed`: but for rows, it is already.
+CNNFAST_INLINE void split_rows(const ConvPass& p, const float* src, int64_t first_row, int64_t rows,
+                               float* to, int64_t width, bool zeroed) {
+  const int64_t channels = p.src_c, floats = channels * width;
+  if (!zeroed) zero_vectors(to, rows * floats);
+  for (int64_t row = first_row; row < first_row + rows; ++row, to += floats) {
+    if (row >= 0 && row < p.src_h)
+      split_row(p, src, row, to, width);
+    else if (zeroed)
+      zero_vectors(to, floats);
+  }
+}
+
 struct PlanarTile {
   const float* x;
   int64_t plane, row_step, tap_row, tap_col;  // floats
@@ -85,6 +164,17 @@ struct PlanarTile {
   ActivationKind activation;
   float alpha;
 };
+
+template <int K>
+CNNFAST_INLINE void store_interleaved(const vf* planes, float* y, int floats) {
+  vf out[K];
+  interleave<K>(planes, out);
+  CNNFAST_UNROLL
+  for (int o = 0; o < K; ++o)
+    if (floats > o * kLanes)
+      store_lanes(y + o * kLanes, out[o],
+                  floats - o * kLanes < kLanes ? floats - o * kLanes : kLanes);
+}
 
 // K destination channels, V vectors of pixels, R rows.
 template <int K, int V, int R>
@@ -122,14 +212,20 @@ void planar_tile(const PlanarTile& t) {
       if (pixels <= 0) break;
       vf rows[kLanes];
       CNNFAST_UNROLL
-      for (int k = 0; k < kLanes; ++k) rows[k] = vf{};
-      CNNFAST_UNROLL
       for (int k = 0; k < K; ++k) rows[k] = activated(acc[r][k][v], t.activation, t.alpha);
       float* y = t.y + r * t.y_row + first * t.y_col;
       if (K == 1 && t.y_col == 1) {
         store_lanes(y, rows[0], pixels);
         continue;
       }
+      if constexpr (kInterleaves) {
+        if (t.y_col == K) {
+          store_interleaved<K>(rows, y, pixels * K);
+          continue;
+        }
+      }
+      CNNFAST_UNROLL
+      for (int k = K; k < kLanes; ++k) rows[k] = vf{};
       transpose(rows);
       // Whole vectors where they stay inside the row: what they write too much, the next pixels
       // overwrite.
@@ -189,8 +285,7 @@ void conv_planar(const ConvPass& p, const float* src, const float* w, const floa
     const int64_t rows = smaller(p.block_rows, region.row_end - row);
     const int64_t first_row = row * p.row_step + p.row_first;
     if (p.reduction() > 0)
-      for (int64_t r = 0; r < p.copy_rows(rows); ++r)
-        split_row(p, src, first_row + r, scratch + r * row_floats, width);
+      split_rows(p, src, first_row, p.copy_rows(rows), scratch, width, row > region.row_begin);
     t.x = scratch;
     t.y = dst + row * p.dst_row;
     switch (p.group_k) {

@@ -168,8 +168,17 @@ struct ConvKernels {
   void (*depthwise_backward_kernel)(const ConvPass& pass, const float* x, const float* dy,
                                     float* dw, float* db, float* scratch,
                                     const ConvSumRegion& region, bool first) = nullptr;
+  bool depthwise_sums_windows = false;  // such 3x3 kernels at strides of 1 are better without copy
   std::int64_t (*depthwise_backward_kernel_scratch)(const ConvPass& pass, std::int64_t images,
                                                     std::int64_t rows) = nullptr;
+
+  // The gradient of an input of few channels (kernels/conv_overlap.h), stride 1: `pass` as for the
+  // forward direction, weights packed by overlap_pack. One image.
+  void (*overlap)(const ConvPass& pass, const float* dy, const float* packed, float* dx,
+                  float* scratch) = nullptr;
+  void (*overlap_pack)(const ConvPass& pass, const float* w, float* packed) = nullptr;
+  std::int64_t (*overlap_weights)(const ConvPass& pass) = nullptr;  // floats
+  std::int64_t (*overlap_scratch)(const ConvPass& pass) = nullptr;
 
   // Few destination channels: vectors over the pixels of a row instead. As direct with the user's
   // HWIO weights.
@@ -180,7 +189,8 @@ struct ConvKernels {
   void (*planar_backward_kernel)(const ConvPass& pass, const float* x, const float* dy, float* dw,
                                  float* db, float* scratch, const ConvSumRegion& region,
                                  bool first) = nullptr;
-  std::int64_t (*planar_backward_kernel_scratch)(const ConvPass& pass) = nullptr;
+  std::int64_t (*planar_backward_kernel_scratch)(const ConvPass& pass, std::int64_t images,
+                                                 std::int64_t rows) = nullptr;
 };
 
 }  // namespace cnnfast

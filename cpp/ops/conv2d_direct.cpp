@@ -113,12 +113,14 @@ void choose_depthwise_blocks(ConvPass& p, const ConvKernels& kernels) {
                                std::max<std::int64_t>(1, p.dst_h));
 }
 
-// Channels that are repeated need a copy, and wide pixels are faster through one, as neighbours
-// share two sets of L1; but not taps of a phase, which are few, nor what memory brings. Other
+// Channels that are repeated need a copy, and in a small L1 wide pixels are faster through one, as
+// neighbours share two sets; but not taps of a phase, which are few, nor what memory brings. Other
 // sources are read where they lie.
-DirectPlan depthwise_plan(DirectPlan plan, const ConvKernels& kernels) {
-  constexpr std::int64_t kWidePixel = 512;  // channels
-  const bool cached = plan.images * (plan.src_image + plan.dst_image) <= kCachedFloats;
+DirectPlan depthwise_plan(DirectPlan plan, const Problem& problem) {
+  constexpr std::int64_t kWidePixel = 512, kRoomyL1 = 48 << 10;  // channels, bytes
+  const ConvKernels& kernels = problem.kernels.conv;
+  const bool cached = plan.images * (plan.src_image + plan.dst_image) <= kCachedFloats &&
+                      problem.caches.first < kRoomyL1;
   for (PlannedPass& each : plan.passes) {
     ConvPass& p = each.pass;
     const bool faster = p.src_c >= kWidePixel && plan.passes.size() == 1 && cached;
@@ -134,14 +136,14 @@ DirectPlan plan_depthwise_forward(const Problem& problem) {
   const Conv2dShape s = conv2d_forward_shape(problem);
   return depthwise_plan(
       plan_direct_forward(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1),
-      problem.kernels.conv);
+      problem);
 }
 
 DirectPlan plan_depthwise_backward_input(const Problem& problem) {
   const Conv2dShape s = conv2d_backward_input_shape(problem);
   return depthwise_plan(
       plan_direct_backward_input(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1),
-      problem.kernels.conv);
+      problem);
 }
 
 void build_depthwise_forward(const Problem& problem, StepBuilder& steps) {
@@ -214,15 +216,6 @@ std::optional<std::string> planar_declines(const Problem& problem, const Conv2dS
   }
   return std::nullopt;
 }
-std::optional<std::string> planar_discourages(const Problem& problem, std::int64_t channels,
-                                              std::int64_t width) {
-  const std::int64_t lanes = problem.kernels.conv.lanes;
-  const double used = static_cast<double>(width) / static_cast<double>(std::max<std::int64_t>(
-                                                       1, (width + lanes - 1) / lanes * lanes));
-  if (static_cast<double>(channels) / static_cast<double>(lanes) < 0.9 * used) return std::nullopt;
-  return concat("rows of ", width, " pixels fill vectors no better than ", channels, " channels");
-}
-
 std::optional<std::string> planar_forward_declines(const Problem& problem) {
   if (auto reason = declines_unless_f32(problem)) return reason;
   const Conv2dShape s = conv2d_forward_shape(problem);
@@ -245,6 +238,15 @@ std::optional<std::string> planar_backward_input_discourages(const Problem& prob
 }
 
 }  // namespace
+
+std::optional<std::string> planar_discourages(const Problem& problem, std::int64_t channels,
+                                              std::int64_t width) {
+  const std::int64_t lanes = problem.kernels.conv.lanes;
+  const double used = static_cast<double>(width) / static_cast<double>(std::max<std::int64_t>(
+                                                       1, (width + lanes - 1) / lanes * lanes));
+  if (static_cast<double>(channels) / static_cast<double>(lanes) < 0.9 * used) return std::nullopt;
+  return concat("rows of ", width, " pixels fill vectors no better than ", channels, " channels");
+}
 
 const FunctionImplementation kConv2dDirect("direct", forward_declines, build_forward);
 const FunctionImplementation kConv2dBackwardInputDirect("direct", backward_input_declines,

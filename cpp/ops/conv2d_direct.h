@@ -46,6 +46,11 @@ inline constexpr double kSingleThreadFlops = 3e5;
 // A step in parts reads its weights once a part; up to so many bytes they stay in L2.
 inline constexpr std::int64_t kPartWeights = 384 << 10;
 
+// Why a row of `width` pixels fills vectors no better than its channels do; nothing where it does.
+std::optional<std::string> planar_discourages(const Problem& problem, std::int64_t channels,
+                                              std::int64_t width);
+
+inline constexpr std::int64_t kMostSourceFloats = 16 << 20;  // of a row's copies or planes
 // Padded rows of more than 64 MiB a thread (absurd pads or dilation): the reason to decline.
 std::optional<std::string> too_much_padding(const ConvPass& pass);
 

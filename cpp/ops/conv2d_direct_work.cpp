@@ -129,6 +129,7 @@ struct DirectWork {
   std::int64_t kernel_cols = 1;  // depthwise backward-input: KW, and the taps run backwards
   bool flipped = false;
   int threads = 1;
+  std::int64_t cached_floats = kCachedFloats;
   std::vector<Cut> cuts;
   Operands at;
   const ConvKernels* kernels;
@@ -140,7 +141,7 @@ struct DirectWork {
   // Do the images that all threads make at a time exceed the caches?
   bool uncached(std::int64_t images) const {
     const std::int64_t image = plan.dst_image + (way == Way::depthwise ? plan.src_image : 0);
-    return images * image > kCachedFloats;
+    return images * image > cached_floats;
   }
 
   // `src`: the image's, or where it would begin around a copy of some of its rows.
@@ -254,6 +255,7 @@ void add_direct_step(const Problem& problem, StepBuilder& steps, DirectPlan plan
   work->way = way;
   work->flipped = flipped;
   work->threads = threads;
+  if (way == Way::depthwise) work->cached_floats = depthwise_cached_floats(problem.caches);
   work->kernel_cols = s.window.w.window;
   static constexpr const char* kNames[] = {"direct", "depthwise", "planar"};
   StepSpec spec{kNames[static_cast<int>(way)], Split::free};

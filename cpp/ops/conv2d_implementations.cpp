@@ -13,17 +13,17 @@ std::span<const Implementation* const> conv2d_forward_implementations() {
 
 std::span<const Implementation* const> conv2d_backward_input_implementations() {
   static const Implementation* const list[] = {
-      &kConv2dBackwardInputDepthwise, &kConv2dBackwardInputPlanar, &kConv2dBackwardInputSparse,
-      &kConv2dBackwardInputWinograd,  &kConv2dBackwardInputDirect, &kConv2dBackwardInputInside,
-      &kConv2dBackwardInputReference};
+      &kConv2dBackwardInputDepthwise, &kConv2dBackwardInputOverlap,  &kConv2dBackwardInputPlanar,
+      &kConv2dBackwardInputSparse,    &kConv2dBackwardInputWinograd, &kConv2dBackwardInputDirect,
+      &kConv2dBackwardInputInside,    &kConv2dBackwardInputReference};
   return list;
 }
 
 std::span<const Implementation* const> conv2d_backward_kernel_implementations() {
   static const Implementation* const list[] = {
-      &kConv2dBackwardKernelDepthwise, &kConv2dBackwardKernelSparse,
-      &kConv2dBackwardKernelWinograd,  &kConv2dBackwardKernelDirect,
-      &kConv2dBackwardKernelInside,    &kConv2dBackwardKernelReference};
+      &kConv2dBackwardKernelDepthwise, &kConv2dBackwardKernelPlanar, &kConv2dBackwardKernelSparse,
+      &kConv2dBackwardKernelWinograd,  &kConv2dBackwardKernelDirect, &kConv2dBackwardKernelInside,
+      &kConv2dBackwardKernelReference};
   return list;
 }
 

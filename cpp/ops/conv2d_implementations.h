@@ -15,6 +15,8 @@ extern const FunctionImplementation kConv2dBackwardInputDepthwise;
 extern const FunctionImplementation kConv2dBackwardKernelDepthwise;
 extern const FunctionImplementation kConv2dPlanar;
 extern const FunctionImplementation kConv2dBackwardInputPlanar;
+extern const FunctionImplementation kConv2dBackwardKernelPlanar;
+extern const FunctionImplementation kConv2dBackwardInputOverlap;
 extern const FunctionImplementation kConv2dWinograd;
 extern const FunctionImplementation kConv2dBackwardInputWinograd;
 extern const FunctionImplementation kConv2dBackwardKernelWinograd;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/caches.h"
 #include "cnnfast/graph.h"
 #include "kernels/table.h"
 #include "plan/step.h"
@@ -23,6 +24,7 @@ struct Problem {
   bool strict_math = false;             // nothing less accurate than direct summation
   bool deterministic = false;           // same bits for any thread count: fixed chunk counts
   std::span<const double> filled = {};  // share of each input likely not to be zero
+  Caches caches = machine_caches();
 
   const TensorType& input(int i) const { return inputs[static_cast<std::size_t>(i)]; }
   const TensorType& output(int i = 0) const { return outputs[static_cast<std::size_t>(i)]; }

@@ -89,6 +89,14 @@ const std::vector<ConvCase>& cases() {
       {2, 11, 9, 48, 48, 3, 3, 2, 2, "same", {}, 1, 1, 48, "relu"},
       {3, 13, 12, 16, 16, 4, 5, 3, 1, "explicit", {5, 0, 2, 6}, 1, 2, 16},
       {1, 9, 17, 80, 80, 2, 7, 1, 2, "same", {}, 2, 1, 80, "linear", false},
+      // 3x3 ones of whole vectors, whose gradient meets each pixel once.
+      {2, 9, 11, 32, 32, 3, 3, 1, 1, "same", {}, 1, 1, 32, "relu"},
+      {1, 7, 5, 16, 16, 3, 3, 1, 1, "explicit", {4, 0, 5, 1}, 1, 1, 16},
+      {3, 3, 4, 48, 48, 3, 3, 1, 1, "valid", {}, 1, 1, 48, "linear", false},
+      // Few channels out of several: bands of rows, rows apart.
+      {1, 9, 300, 3, 7, 3, 4, 1, 1, "same", {}, 1, 1, 1, "relu"},
+      {2, 13, 37, 2, 3, 3, 5, 2, 1, "explicit", {1, 2, 3, 0}, 2, 2},
+      {2, 40, 20, 5, 24, 5, 5, 1, 1, "explicit", {1, 3, 2, 0}, 2, 1},
   };
   return list;
 }

@@ -8,7 +8,9 @@ from cnnfast import _core, ops, runtime
 from oracle import convolution
 from oracle.cases import CONVOLUTIONS
 
-IMPLEMENTATIONS = ["direct", "winograd", "sparse", "planar", "depthwise", "inside", "reference"]
+IMPLEMENTATIONS = [
+    "direct", "winograd", "sparse", "planar", "overlap", "depthwise", "inside", "reference",
+]  # fmt: skip
 
 
 @pytest.fixture

@@ -393,3 +393,37 @@ def test_bad_input(call, words):
         call(x, w)
     for word in words:
         assert word in str(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize("channels", [32, 512, 528])
+@pytest.mark.parametrize(
+    ("kernel", "strides"), [((3, 3), 1), ((5, 5), 1), ((3, 3), 2), ((2, 4), 1)]
+)
+def test_depthwise_wherever_arrays_begin(channels, kernel, strides, rng):
+    """Vectors are cache lines where x begins on one; elsewhere other ways are taken."""
+    shape = (1, 7, 11, channels)
+    w = rng.standard_normal((*kernel, 1, channels)).astype("float32")
+    how = {"groups": channels, "padding": "same", "strides": strides}
+    values = rng.standard_normal(shape).astype("float32")
+    y = convolution.conv2d(values, w, **how)
+    gradient = rng.standard_normal(y.shape).astype("float32")
+    dx = convolution.conv2d_backward_input(gradient, w, shape, **how)
+    dw = convolution.conv2d_backward_kernel(values, gradient, w.shape, **how)
+    for level in levels():
+        for bytes_past in (0, 4, 16, 60):
+            x, dy = _placed(values, bytes_past), _placed(gradient, bytes_past)
+            what = f"{level}, {bytes_past} bytes past a line"
+            assert_accurate(ops.conv2d(x, w, **how), y, "float32", what)
+            ours = ops.conv2d_backward_input(dy, w, shape, **how)
+            assert_accurate(ours, dx, "float32", f"dx, {what}")
+            ours = ops.conv2d_backward_kernel(x, dy, w.shape, **how)
+            assert_accurate(ours, dw, "float32", f"dw, {what}")
+
+
+def _placed(values, bytes_past):
+    """A copy that begins so many bytes behind a cache line's begin."""
+    room = np.empty(values.nbytes + 128, np.uint8)
+    begin = -room.ctypes.data % 64 + bytes_past
+    copy = room[begin : begin + values.nbytes].view(values.dtype).reshape(values.shape)
+    copy[...] = values
+    return copy

@@ -1,0 +1,16 @@
+// Sizes of this machine's caches.
+#pragma once
+
+#include <cstdint>
+
+namespace cnnfast {
+
+struct Caches {
+  std::int64_t first = 32 << 10;  // bytes of a core's data cache
+  std::int64_t last = 32 << 20;   // bytes of the last level, which cores share
+};
+
+// As the operating system tells them; the defaults where it does not.
+const Caches& machine_caches();
+
+}  // namespace cnnfast
