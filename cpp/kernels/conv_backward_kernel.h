@@ -15,7 +15,8 @@ namespace {
 // channels, which all taps read from one panel.
 struct SumLayout {
   bool panels;
-  bool merged;  // one segment holds all kw and c: one group, adjoining taps
+  bool by_pieces;  // units are counted piece by piece, not block by block
+  bool merged;     // one segment holds all kw and c: one group, adjoining taps
   int64_t segments;
   int64_t bases, base_groups;
   Pieces pieces;
@@ -32,7 +33,12 @@ CNNFAST_INLINE SumLayout sum_layout(const ConvPass& p) {
   const int64_t widest = kRegisters == 32 ? 3 : 2;
   while (bases < widest && bases < p.row_taps && (bases + 1) * pieces.length <= kTilePixels)
     ++bases;
-  return {panels, merged, merged ? 1 : p.col_taps, bases, (p.row_taps + bases - 1) / bases, pieces};
+  // Whoever makes a range of units packs what it reads: less if the larger operand is cut.
+  const bool by_pieces =
+      panels && SourcePanels(p, 1, p.dst_h).size() > p.dst_h * p.dst_w * p.group_k;
+  return {
+      panels, by_pieces, merged, merged ? 1 : p.col_taps, bases, (p.row_taps + bases - 1) / bases,
+      pieces};
 }
 
 CNNFAST_INLINE int64_t sum_blocks(const ConvPass& p) {
@@ -88,16 +94,25 @@ void sum_bias(const SumTile& t, float* db) {
   }
 }
 
-// Which units of dw a call makes, in the order in which they are counted: blocks of dy's channels
-// of each group; in each the tiles, taps fastest, so that a panel's piece stays in L1 for them.
+// Which units of dw a call makes, in the order in which they are counted: of each group blocks of
+// dy's channels and pieces of x's, or the other way round; in each the taps, so that a panel's
+// piece stays in L1 for them.
 struct SumUnit {
   int64_t group, block, piece, tap_row, segment;
 };
 CNNFAST_INLINE SumUnit sum_unit(const SumLayout& l, int64_t blocks, int64_t unit) {
-  const int64_t tile = unit % l.tiles(), block = unit / l.tiles();
-  return {block / blocks, block % blocks, tile / (l.base_groups * l.segments),
-          tile / l.segments % l.base_groups * l.bases, tile % l.segments};
+  const int64_t taps = l.base_groups * l.segments, tap = unit % taps, pieces = l.pieces.count;
+  unit /= taps;
+  const int64_t inner = l.by_pieces ? blocks : pieces, outer = l.by_pieces ? pieces : blocks;
+  const int64_t i = unit % inner, o = unit / inner % outer;
+  return {unit / inner / outer, l.by_pieces ? i : o, l.by_pieces ? o : i,
+          tap / l.segments * l.bases, tap % l.segments};
 }
+
+// Blocks or pieces that a range of units needs.
+struct SumRange {
+  int64_t begin, end;
+};
 
 void conv_backward_kernel(const ConvPass& p, const float* x, const float* dy, float* dw, float* db,
                           float* scratch, const ConvSumRegion& region, bool first) {
@@ -110,7 +125,14 @@ void conv_backward_kernel(const ConvPass& p, const float* x, const float* dy, fl
   const int64_t x_image = p.src_h * p.src_w * p.src_c, dy_image = p.dst_h * p.dst_row;
   const SumUnit from = sum_unit(l, blocks, region.unit_begin);
   const SumUnit to = sum_unit(l, blocks, region.unit_end - 1);
-  const bool one_block = from.group == to.group && from.block == to.block;
+  const bool one_group = from.group == to.group;
+  const bool one_block = one_group && from.block == to.block;
+  const bool one_piece = one_group && from.piece == to.piece;
+  const bool cut_pieces = l.by_pieces ? one_group : one_block;
+  const bool cut_blocks = l.by_pieces ? one_piece : one_group;
+  const SumRange my_pieces = {cut_pieces ? from.piece : 0,
+                              cut_pieces ? to.piece + 1 : l.pieces.count};
+  const SumRange my_blocks = {cut_blocks ? from.block : 0, cut_blocks ? to.block + 1 : blocks};
   SumTile t;
   t.images = images;
   t.rows = rows;
@@ -124,11 +146,9 @@ void conv_backward_kernel(const ConvPass& p, const float* x, const float* dy, fl
   int64_t row_floats = p.src_w * p.src_c, col_floats = p.src_c;
   t.x_image = x_image;
   if (l.panels) {
-    const int64_t begin = one_block ? from.piece : 0,
-                  end = one_block ? to.piece + 1 : l.pieces.count;
     for (int64_t group = from.group; group <= to.group; ++group)
-      pack_source_panels(p, source + group * p.group_c, images, first_row, panels, begin, end,
-                         scratch + group * panels.size());
+      pack_source_panels(p, source + group * p.group_c, images, first_row, panels, my_pieces.begin,
+                         my_pieces.end, scratch + group * panels.size());
     source = scratch;
     scratch += p.groups * panels.size();
   } else if (p.copy) {
@@ -153,9 +173,7 @@ void conv_backward_kernel(const ConvPass& p, const float* x, const float* dy, fl
     // Several images come with all their rows: their pixels follow each other.
     for (int64_t group = from.group; group <= to.group; ++group)
       pack_gradient_panels(gradient + group * p.group_k, p.dst_col, pixels, p.group_k,
-                           group == from.group ? from.block : 0,
-                           group == to.group ? to.block + 1 : blocks,
-                           scratch + pixels * group * dy_panels(p));
+                           my_blocks.begin, my_blocks.end, scratch + pixels * group * dy_panels(p));
     gradient = scratch;
   }
   // A single tap reads as many pixels as dy has, in the same order.
@@ -201,7 +219,7 @@ void conv_backward_kernel(const ConvPass& p, const float* x, const float* dy, fl
            u.group * p.group_k + k;
     next.prefetch(unit - region.unit_begin, units, t);
     (vectors == 1 ? sum_function<1>(bases, count) : sum_function<2>(bases, count))(t);
-    if (db && unit % l.tiles() == 0)
+    if (db && u.piece == 0 && u.tap_row == 0 && u.segment == 0)
       (vectors == 1 ? sum_bias<1> : sum_bias<2>)(t, db + u.group * p.group_k + k);
   }
 }
