@@ -1,6 +1,7 @@
 // Maximum and average pooling.
 #pragma once
 
+#include "kernels/pool_average_stream.h"
 #include "kernels/pool_common.h"
 
 namespace cnnfast::CNNFAST_ISA {
@@ -151,12 +152,31 @@ CNNFAST_INLINE void for_vectors(const PoolSizes& s, const Folding& folding, cons
       }
     });
   };
-  if (folding.pixels == 1) {
+  if (folding.pixels == 1 && s.c >= kLanes) {
     for (int64_t ow = 0; ow < s.ow; ++ow) one_pixel(ow);
     return;
   }
   const Inside whole = inside(s.w, s.ow, s.window_w, s.stride_w, s.left);
   for (int64_t ow = 0; ow < whole.first; ++ow) one_pixel(ow);
+  if (folding.pixels == 1) {
+    // Whole vectors as long as they stay inside the rows: what they write too much, the next pixels
+    // overwrite.
+    t.w = {0, s.window_w};
+    const int64_t columns = s.w + s.left - (s.window_w - 1), vector = columns_of_vector(s.c);
+    const int64_t end =
+        larger(whole.first, smaller(smaller(whole.end, s.ow + 1 - vector),
+                                    columns < vector ? 0 : (columns - vector) / s.stride_w + 1));
+    for (int64_t ow = whole.first; ow < end; ++ow) {
+      t.x = from + (ow * s.stride_w - s.left) * s.c;
+      with_square(s, t, [&](auto square) __attribute__((always_inline)) {
+        f(
+            square, t, 0, [](const float* p) __attribute__((always_inline)) { return load(p); },
+            ow * s.c, kLanes);
+      });
+    }
+    for (int64_t ow = end; ow < s.ow; ++ow) one_pixel(ow);
+    return;
+  }
   for (int64_t ow = whole.first; ow < whole.end; ow += folding.pixels) {
     const int count = static_cast<int>(smaller(whole.end - ow, folding.pixels));
     t.x = from + (ow * s.stride_w - s.left) * s.c;
@@ -193,6 +213,7 @@ void max_pool(const PoolSizes& s, const float* x, float* y, Index* argmax, int64
 }
 
 void average_pool(const PoolSizes& s, const float* x, float* y, int64_t row, int64_t end) {
+  if (streams_average(s)) return average_stream(s, x, y, row, end);
   const Folding folding = fold(s.c, s.stride_w, false);
   for (; row < end; ++row) {
     const int64_t base = row * s.ow * s.c;

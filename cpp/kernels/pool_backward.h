@@ -2,6 +2,7 @@
 // once; windows that do not overlap are walked in order instead, one output after the other.
 #pragma once
 
+#include "kernels/pool_average_stream.h"
 #include "kernels/pool_common.h"
 
 namespace cnnfast::CNNFAST_ISA {
@@ -40,10 +41,15 @@ CNNFAST_INLINE void zero(float* p, int64_t count) {
   if (count > 0) memset(p, 0, static_cast<size_t>(count) * sizeof(float));
 }
 
-// One over the places of the window at (oh, ow) that lie inside the input.
-CNNFAST_INLINE float share_of(const PoolSizes& s, int64_t rows, int64_t ow) {
+// One over the places of the window at (oh, ow) that lie inside the input; `whole`: of one whose
+// columns all do.
+CNNFAST_INLINE float whole_share(const PoolSizes& s, int64_t rows) {
+  return 1.0f / static_cast<float>(rows * s.window_w);
+}
+CNNFAST_INLINE float share_of(const PoolSizes& s, int64_t rows, int64_t ow, float whole) {
   const Inside w = clip(s.w, s.window_w, ow * s.stride_w - s.left);
-  return 1.0f / static_cast<float>(rows * (w.end - w.first));
+  return w.end - w.first == s.window_w ? whole
+                                       : 1.0f / static_cast<float>(rows * (w.end - w.first));
 }
 CNNFAST_INLINE int64_t rows_inside(const PoolSizes& s, int64_t oh) {
   const Inside h = clip(s.h, s.window_h, oh * s.stride_h - s.top);
@@ -61,8 +67,9 @@ void separate_row(const PoolSizes& s, const Folding& folding, const Gradient& gr
   const int64_t rows = rows_inside(s, oh);
   const int32_t first_place = static_cast<int32_t>(kh * s.window_w);
 
+  const float whole_windows = Gradient::kMax ? 0.0f : whole_share(s, rows);
   const auto one_pixel = [&](int64_t ow) __attribute__((always_inline)) {
-    const float share = Gradient::kMax ? 0.0f : share_of(s, rows, ow);
+    const float share = Gradient::kMax ? 0.0f : share_of(s, rows, ow, whole_windows);
     const int64_t start = ow * s.stride_w - s.left;
     const int64_t taps = smaller(s.stride_w, s.w - start);
     const auto some = [&](int64_t c, int n) __attribute__((always_inline)) {
@@ -97,7 +104,7 @@ void separate_row(const PoolSizes& s, const Folding& folding, const Gradient& gr
         folding.tap[v] < static_cast<int32_t>(s.window_w) ? folding.tap[v] + first_place : no_place;
   // Whole strides inside the input, whose windows are then whole too.
   const Inside whole = inside(s.w, s.ow, larger(s.stride_w, s.window_w), s.stride_w, s.left);
-  const float share = 1.0f / static_cast<float>(rows * s.window_w);
+  const float share = whole_share(s, rows);
   for (int64_t ow = 0; ow < whole.first; ++ow) one_pixel(ow);
   for (int64_t ow = whole.first; ow < whole.end; ow += folding.pixels) {
     const int count = static_cast<int>(smaller(whole.end - ow, folding.pixels));
@@ -172,7 +179,8 @@ void overlapping_row(const PoolSizes& s, const Gradient& gradient, const float* 
         w.index[w.count] = ((image + oh) * s.ow + ow) * s.c;
         w.place[w.count] = static_cast<int32_t>((ih + s.top - oh * s.stride_h) * s.window_w + iw +
                                                 s.left - ow * s.stride_w);
-        w.share[w.count] = Gradient::kMax ? 0.0f : share_of(s, rows_inside(s, oh), ow);
+        const int64_t high = rows_inside(s, oh);
+        w.share[w.count] = Gradient::kMax ? 0.0f : share_of(s, high, ow, whole_share(s, high));
         ++w.count;
       }
     add_covering(s, gradient, w, dy, to, first);
@@ -199,6 +207,8 @@ void max_pool_backward(const PoolSizes& s, const float* dy, const Index* argmax,
 }
 void average_pool_backward(const PoolSizes& s, const float* dy, float* dx, int64_t row,
                            int64_t end) {
+  const bool separate = s.stride_h >= s.window_h && s.stride_w >= s.window_w;
+  if (separate && streams_average(s)) return average_stream_backward(s, dy, dx, row, end);
   pool_backward(s, AverageGradient{}, dy, dx, row, end);
 }
 

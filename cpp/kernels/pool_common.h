@@ -125,6 +125,11 @@ CNNFAST_INLINE vf load_folded(const Folding& f, const float* p, int count) {
   return permute(a, b, f.gather);
 }
 
+// Pixels of so many channels that a vector touches.
+CNNFAST_INLINE int64_t columns_of_vector(int64_t channels) {
+  return (kLanes + channels - 1) / channels;
+}
+
 // Positions [first, end) of an axis whose windows lie wholly inside `input`.
 struct Inside {
   int64_t first, end;

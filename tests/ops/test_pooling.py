@@ -36,6 +36,29 @@ def test_float32(rng):
                 assert_accurate(y, right[name], "float32", f"{name}, {case}, {level}")
 
 
+def test_few_channels(rng):
+    """Averages of them are made of rows as streams of floats, in lanes that repeat."""
+    options = [
+        {"pool_size": 2},
+        {"pool_size": (3, 2), "strides": (2, 2), "padding": ((1, 1), (0, 0))},
+        {"pool_size": (2, 1), "strides": (3, 2)},
+        {"pool_size": 3, "strides": 1},
+        {"pool_size": (2, 3), "strides": (2, 1), "padding": "valid"},
+        {"pool_size": 3, "strides": 2, "padding": "same"},
+    ]
+    for channels in (*range(1, 9), 15):
+        x = rng.standard_normal((2, 7, 26, channels)).astype("float32")
+        cases = []
+        for how in options:
+            dy = rng.standard_normal(pooling.max_pool2d(x, **how).shape).astype("float32")
+            cases.append((how, dy, _all(pooling, x, dy, how)))
+        for level in levels():
+            for how, dy, right in cases:
+                for name, y in _all(ops, x, dy, how).items():
+                    what = f"{name}, {channels} channels, {how}, {level}"
+                    assert_accurate(y, right[name], "float32", what)
+
+
 def test_float64(rng):
     for case in POOLINGS:
         operands = _operands(case, rng, "float64")
