@@ -171,7 +171,7 @@ def test_threads_do_not_meet_between_steps_that_share_nothing():
 def test_a_brief_plan_gives_the_same_alone_and_in_a_series():
     """After a pause the caller computes everybody's share, in a series of calls the threads do."""
     rng = np.random.default_rng(0)
-    x, y = rng.random((1, 28, 28, 1), "float32"), np.array([3])
+    x, y = rng.random((4, 28, 28, 1), "float32"), np.array([3, 1, 4, 1])
 
     def train(pause):
         cnnfast.utils.set_random_seed(0)
@@ -189,7 +189,7 @@ def test_a_brief_plan_gives_the_same_alone_and_in_a_series():
         for _ in range(30):
             model.train_on_batch(x, y)
             time.sleep(pause)
-        assert "2 threads" in model.plan(1, mode="train").explain()
+        assert "2 threads" in model.plan(4, mode="train").explain()
         return model
 
     runtime.set_num_threads(2)

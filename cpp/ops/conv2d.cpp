@@ -60,6 +60,7 @@ class Conv2d final : public Op {
   double flops(const Call& call, std::span<const TensorType>) const override {
     return conv2d_forward_shape(call).flops();
   }
+  double effort(const Call& call) const override { return conv2d_forward_shape(call).effort(); }
 };
 
 class Conv2dBackwardInput final : public Op {
@@ -89,6 +90,9 @@ class Conv2dBackwardInput final : public Op {
   }
   double flops(const Call& call, std::span<const TensorType>) const override {
     return conv2d_backward_input_shape(call).flops();
+  }
+  double effort(const Call& call) const override {
+    return conv2d_backward_input_shape(call).effort();
   }
 };
 
@@ -126,6 +130,9 @@ class Conv2dBackwardKernel final : public Op {
   }
   double flops(const Call& call, std::span<const TensorType>) const override {
     return conv2d_backward_kernel_shape(call).flops();
+  }
+  double effort(const Call& call) const override {
+    return conv2d_backward_kernel_shape(call).effort();
   }
 };
 

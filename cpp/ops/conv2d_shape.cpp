@@ -37,6 +37,13 @@ double Conv2dShape::flops() const {
          static_cast<double>(taps()) * static_cast<double>(group_c());
 }
 
+double Conv2dShape::effort() const {
+  const WindowAxis &h = window.h, &w = window.w;
+  const bool square = h.window == w.window && (h.window == 3 || h.window == 5);
+  const bool mixes = groups == 1 && c >= 16 && k >= 16;
+  return square && h.stride == 1 && w.stride == 1 && mixes ? 0.4 : 1.0;
+}
+
 Conv2dShape conv2d_shape(std::string_view op, const Attributes& attributes, const Shape& x,
                          const Shape& w) {
   for (int axis = 0; axis < 4; ++axis)

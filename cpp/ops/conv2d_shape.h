@@ -25,6 +25,8 @@ struct Conv2dShape {
   Shape y() const { return {n, window.h.output, window.w.output, k}; }
   // Two per multiplication that falls inside the input or its padding.
   double flops() const;
+  // The share of flops() that is left where Winograd's algorithm usually pays, else 1.
+  double effort() const;
 };
 
 // Checks the attributes "strides", "padding", "pads", "dilation", "groups" against the shapes of x

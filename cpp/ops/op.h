@@ -83,6 +83,12 @@ class Op {
   virtual double flops(const Call& call, std::span<const TensorType> outputs) const;
   virtual double bytes(const Call& call, std::span<const TensorType> outputs) const;
 
+  // Share of flops() that a fast algorithm is left with: what an estimate of its time counts.
+  virtual double effort(const Call& call) const {
+    (void)call;
+    return 1;
+  }
+
   // The share of output 0 that is likely to differ from zero, given those of the inputs: what a
   // kernel that skips zeros is worth.
   virtual double filled_share(const Call& call, std::span<const TensorType> outputs,

@@ -18,14 +18,24 @@ constexpr int kNever = std::numeric_limits<int>::max();
 
 // A thread joins for this much estimated work: every cache line that one core wrote and another
 // reads takes time, and a plan that updates variables has many. Measured on two cores, one thread
-// and two: Zen 4, training the tutorial CNN at batch 1 (estimate 190 us) 78 and 82 us, 2 (350) 134
-// and 128, LeNet-5 at batch 1 (100) 73 and 94, 2 (150) 114 and 121, 4 (250) 195 and 175; inference
-// of the tutorial CNN at batch 1 (90) 27 and 27, 2 (180) 50 and 37, LeNet-5 at batch 4 (67) 55 and
-// 37; Zen 3, inference of the tutorial CNN at batch 1 42 and 30, LeNet-5 (20) 24 and 25.
-constexpr double kWorthThread = 33e-6, kWorthThreadOfUpdates = 100e-6;  // seconds
+// and two, microseconds; in brackets the estimate:
+//   training         tutorial CNN, batch 1 (100)  2 (170)     LeNet-5, 1 (90)  2 (135)    4 (220)
+//     Granite Rapids 75 and 87    122 and 122               62 and 78    95 and 105   160 and 147
+//     Zen 4          78 and 82    134 and 128               73 and 94    114 and 121  195 and 175
+//   inference        tutorial CNN, batch 1 (46)   2 (90)      LeNet-5, 1 (21)  2 (36)     4 (67)
+//     Granite Rapids 19 and 29    35 and 29                 12 and 12    20 and 20    39 and 26
+//     Zen 4          27 and 27    50 and 37                                           55 and 37
+//   with AVX2        tutorial CNN, batch 1 (84)               LeNet-5, 1 (35)  2 (64)
+//     Zen 3          42 and 30                              24 and 25
+//     Granite Rapids 30 and 30                              16 and 16    29 and 24
+constexpr double kWorthThread = 30e-6, kWorthThreadOfUpdates = 100e-6;  // seconds
 constexpr double kBrief = 1e-3;
-constexpr double kFlopsPerSecond = 60e9, kStepSeconds = 50e-9;
+constexpr double kStepSeconds = 50e-9;
 constexpr double kCachedBytes = 16 << 20, kCachedBytesPerSecond = 50e9, kBytesPerSecond = 10e9;
+
+double flops_per_second(Isa isa) {
+  return isa == Isa::avx512 ? 60e9 : isa == Isa::avx2 ? 30e9 : 8e9;
+}
 
 class Compiler {
  public:
@@ -91,13 +101,13 @@ class Compiler {
         }
         if (!node.outputs.empty())
           filled_[index(node.outputs[0])] = node.op->filled_share(call, c.outputs, shares);
-        flops += report.flops * least;
+        flops += report.flops * std::min(least, node.op->effort(call));
         bytes += report.bytes;
         steps += 1;
       }
       plan_.nodes.push_back(std::move(report));
     }
-    const double seconds = flops / kFlopsPerSecond + steps * kStepSeconds +
+    const double seconds = flops / flops_per_second(current_isa()) + steps * kStepSeconds +
                            bytes / (bytes > kCachedBytes ? kBytesPerSecond : kCachedBytesPerSecond);
     const int wanted = options_.threads > 0 ? options_.threads : threads();
     const double worth = updates ? kWorthThreadOfUpdates : kWorthThread;
