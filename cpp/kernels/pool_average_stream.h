@@ -98,10 +98,11 @@ void average_stream(const PoolSizes& s, const float* x, float* y, int64_t row, i
       for (int v = 0; v < lanes.count && first < made; ++v, first += kLanes) {
         const float* p = group + lanes.base[v];
         const vi index = lanes.index[v];
+        const vi in_two = index & (2 * kLanes - 1), in_third = index & (kLanes - 1);
         vf sum = {};
         for (int64_t kw = 0; kw < s.window_w; ++kw, p += s.c) {
-          const vf near = permute(load(p), load(p + kLanes), index);
-          const vf far = permute(load(p + 2 * kLanes), index - 2 * kLanes);
+          const vf near = permute(load(p), load(p + kLanes), in_two);
+          const vf far = permute(load(p + 2 * kLanes), in_third);
           sum += index < 2 * kLanes ? near : far;
         }
         const int64_t left = made - first;
