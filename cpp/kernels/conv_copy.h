@@ -6,12 +6,6 @@
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
-CNNFAST_INLINE void zero_floats(float* p, int64_t count) {
-  if (count > 0) __builtin_memset(p, 0, static_cast<size_t>(count) * sizeof(float));
-}
-CNNFAST_INLINE void copy_floats(float* to, const float* from, int64_t count) {
-  if (count > 0) __builtin_memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
-}
 CNNFAST_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 CNNFAST_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -23,6 +17,28 @@ CNNFAST_INLINE void store_lanes(float* p, vf v, int lanes) {
     store(p, v);
   } else {
     store_first(p, v, lanes);
+  }
+}
+
+// So few floats, a row of a small map or its padding, are there before memset or memcpy begins.
+constexpr int64_t kFewFloats = 4 * kLanes;
+
+CNNFAST_INLINE void zero_floats(float* p, int64_t count) {
+  if (count > kFewFloats) {
+    __builtin_memset(p, 0, static_cast<size_t>(count) * sizeof(float));
+    return;
+  }
+  for (int64_t i = 0; i < count; i += kLanes)
+    store_lanes(p + i, vf{}, static_cast<int>(smaller(kLanes, count - i)));
+}
+CNNFAST_INLINE void copy_floats(float* to, const float* from, int64_t count) {
+  if (count > kFewFloats) {
+    __builtin_memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+    return;
+  }
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const int lanes = static_cast<int>(smaller(kLanes, count - i));
+    store_lanes(to + i, load_lanes(from + i, lanes), lanes);
   }
 }
 

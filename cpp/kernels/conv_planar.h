@@ -93,13 +93,6 @@ int64_t planar_scratch(const ConvPass& p) {
   return p.copy_rows(p.block_rows) * p.src_c * planar_width(p) + kLanes;
 }
 
-// Whole vectors: a call of memset takes longer for a row.
-CNNFAST_INLINE void zero_vectors(float* p, int64_t count) {
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(p + i, vf{});
-  if (i < count) store_first(p + i, vf{}, static_cast<int>(count - i));
-}
-
 // The inside of one source row, columns from col_first on -> planes of `width` floats.
 CNNFAST_INLINE void split_row(const ConvPass& p, const float* src, int64_t row, float* to,
                               int64_t width) {
@@ -110,10 +103,7 @@ CNNFAST_INLINE void split_row(const ConvPass& p, const float* src, int64_t row, 
   const float* x = src + (row * p.src_w + begin) * channels;
   to += left;
   if (channels == 1) {
-    for (int64_t i = 0; i < inside; i += kLanes) {
-      const int lanes = static_cast<int>(smaller(kLanes, inside - i));
-      store_lanes(to + i, load_lanes(x + i, lanes), lanes);
-    }
+    copy_floats(to, x, inside);
     return;
   }
   if (split_few_channels(x, channels, inside, to, width)) return;
@@ -141,12 +131,12 @@ CNNFAST_INLINE void split_row(const ConvPass& p, const float* src, int64_t row, 
 CNNFAST_INLINE void split_rows(const ConvPass& p, const float* src, int64_t first_row, int64_t rows,
                                float* to, int64_t width, bool zeroed) {
   const int64_t channels = p.src_c, floats = channels * width;
-  if (!zeroed) zero_vectors(to, rows * floats);
+  if (!zeroed) zero_floats(to, rows * floats);
   for (int64_t row = first_row; row < first_row + rows; ++row, to += floats) {
     if (row >= 0 && row < p.src_h)
       split_row(p, src, row, to, width);
     else if (zeroed)
-      zero_vectors(to, floats);
+      zero_floats(to, floats);
   }
 }
 

@@ -4,10 +4,18 @@
 
 namespace cnnfast {
 
+namespace {
+
+constexpr std::int64_t kHugeFrom = 256 << 10, kHugePage = 2 << 20;
+
+}  // namespace
+
 Arena::~Arena() { free_aligned(data_); }
 
 void Arena::reserve(std::int64_t bytes) {
   if (bytes <= bytes_) return;
+  // Huge pages: kernels write more panels side by side than a core has entries for pages of 4 KiB.
+  if (bytes >= kHugeFrom) bytes = align_up(bytes, kHugePage);
   free_aligned(data_);
   data_ = nullptr;
   bytes_ = 0;
