@@ -25,7 +25,12 @@ struct SumLayout {
 
 CNNFAST_INLINE SumLayout sum_layout(const ConvPass& p) {
   constexpr int64_t kMostFloats = 16 << 20;  // of one row's panels: a window of thousands has more
-  const bool panels = p.group_c >= kTilePixels + kTilePixels / 3 &&
+  // A single tap reads every pixel once a block of dy: few blocks do not pay for a packed copy,
+  // unless pixels so far apart share sets of L1 (256 to 64, 56x56: 256 to 312 GFLOP/s; 1024 to 256,
+  // 14x14: 300 to 175).
+  const bool once = kRegisters == 32 && p.row_taps == 1 && p.col_taps == 1 && !p.copy &&
+                    p.col_step == 1 && p.src_c <= 256 && p.group_k <= 4 * kBlock;
+  const bool panels = !once && p.group_c >= kTilePixels + kTilePixels / 3 &&
                       p.copy_rows(1) * p.copy_w * p.src_c <= kMostFloats;
   const bool merged = !panels && p.groups == 1 && (p.col_tap_step == 1 || p.col_taps == 1);
   const Pieces pieces(merged ? p.col_taps * p.group_c : p.group_c);
