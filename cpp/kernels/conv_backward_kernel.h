@@ -55,9 +55,10 @@ int64_t conv_backward_kernel_units(const ConvPass& p) {
 }
 
 // dy goes into panels where enough tiles read them, and where its last vector would reach behind
-// the array.
+// the array. A pixel of two blocks of AVX-512 is four lines, which are read as well where they lie.
 CNNFAST_INLINE bool packs_dy(const ConvPass& p) {
-  return p.group_k % kLanes != 0 || (p.group_k > kBlock && sum_layout(p).tiles() >= 4);
+  return p.group_k % kLanes != 0 ||
+         (p.group_k > (kRegisters == 32 ? 2 : 1) * kBlock && sum_layout(p).tiles() >= 4);
 }
 CNNFAST_INLINE int64_t dy_panel(const ConvPass& p, int64_t block) {  // floats of a pixel
   return p.group_k - block * kBlock > kLanes ? kBlock : kLanes;
