@@ -139,8 +139,8 @@ CNNFAST_INLINE vf log1p_unit(vf z) {
   return log(u) + (z - (u - 1.0f)) / u;
 }
 
-// a / b for 1 <= b <= 2. A division of 512 bits takes 10 to 16 cycles, in which no other one starts;
-// the estimate of 14 bits, a Newton step and the remainder take five multiply-adds.
+// a / b for 1 <= b <= 2. A division of 512 bits takes 10 to 16 cycles, in which no other one
+// starts; the estimate of 14 bits, a Newton step and the remainder take five multiply-adds.
 CNNFAST_INLINE vf divide_by_one_to_two(vf a, vf b) {
 #if defined(__AVX512F__)
   vf inverse = reinterpret_cast<vf>(_mm512_maskz_rcp14_ps(0xffff, reinterpret_cast<__m512>(b)));
