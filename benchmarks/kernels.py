@@ -6,7 +6,8 @@
 The share is of the FMA peak or of the memory bandwidth, whichever the work is nearer to; Winograd
 passes the former, since its operations are counted as those of direct sums, and arrays that fit a
 cache pass the latter. Times are the plan's own (``plan.profile()``): medians of thread 0's time in
-the steps of the op, packing included.
+the steps of the op, packing included. Operands begin on a cache line, as weights and what steps
+hand to each other do; only a user's own arrays may not.
 """
 
 from __future__ import annotations
@@ -140,9 +141,19 @@ def _update(optimizer: Any) -> Callable[..., Any]:
     return update
 
 
+def _on_a_line(array: np.ndarray) -> np.ndarray:
+    """A copy that begins on a cache line."""
+    room = np.empty(array.nbytes + 64, np.uint8)
+    first = -room.ctypes.data % 64
+    copy = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
 def measure(case: Case, repeats: int) -> dict[str, Any]:
     """One case as a plan: seconds, operations, bytes, and what ran."""
     name, function, arrays = case
+    arrays = [_on_a_line(array) for array in arrays]
     trace = _trace.Trace()
     inputs = [trace.input(a.shape, str(a.dtype), f"input {i}") for i, a in enumerate(arrays)]
     with trace.active():

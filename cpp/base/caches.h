@@ -10,6 +10,9 @@ struct Caches {
   std::int64_t last = 32 << 20;   // bytes of the last level, which cores share
 };
 
+// Larger results are stored past the caches.
+inline constexpr std::int64_t kCachedFloats = 4 << 20;
+
 // As the operating system tells them; the defaults where it does not.
 const Caches& machine_caches();
 

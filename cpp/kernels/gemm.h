@@ -214,19 +214,29 @@ int64_t narrow_outer_product(const Gemm& g) {
   return m;
 }
 
+// Is c written once, in whole vectors, aligned, and too large for the caches? A store to a line
+// that no cache has would read it first.
+bool goes_past_caches(const Gemm& g) {
+  return g.uncached && g.k <= kBlockK && !g.bias && g.activation == ActivationKind::linear &&
+         (g.n | g.c_row) % kLanes == 0 && reinterpret_cast<uintptr_t>(g.c) % sizeof(vf) == 0;
+}
+
 // One step: the gradient of a kernel from one image. A row's last vector overlaps the one before.
 void outer_product(const Gemm& g) {
   const bool narrow = g.n < kNarrowRow && g.c_row == g.n && g.a_row == 1;
+  const bool uncached = goes_past_caches(g);
   for (int64_t m = narrow ? narrow_outer_product(g) : 0; m < g.m; ++m) {
     const vf a = broadcast(g.a[m * g.a_row]);
     float* c = g.c + m * g.c_row;
     if (g.n < kLanes)
       store_first(c, a * load_first(g.b, static_cast<int>(g.n)), static_cast<int>(g.n));
-    for (int64_t o = 0; g.n >= kLanes && o < g.n; o += kLanes) {
+    for (int64_t o = 0; uncached && o < g.n; o += kLanes) stream(c + o, a * load(g.b + o));
+    for (int64_t o = 0; !uncached && g.n >= kLanes && o < g.n; o += kLanes) {
       const int64_t at = smaller(o, g.n - kLanes);
       store(c + at, a * load(g.b + at));
     }
   }
+  if (uncached) fence_streams();
   if (g.b_sums)
     for (int64_t o = 0; o < g.n; ++o) g.b_sums[o] = g.b[o];
 }
@@ -239,6 +249,7 @@ void gemm(const Gemm& g) {
   float* block = g.scratch;
   float* strip = g.scratch + kBlockK * kBlockColumns;
   const int64_t strips = (g.m + kTileRows - 1) / kTileRows;
+  const bool uncached = goes_past_caches(g);
   for (int64_t n0 = 0; n0 < g.n; n0 += kBlockColumns) {
     const int64_t columns = smaller(g.n - n0, kBlockColumns);
     const int64_t tiles = (columns + kTileColumns - 1) / kTileColumns;
@@ -251,7 +262,7 @@ void gemm(const Gemm& g) {
         g.b_column == 1 && g.b_sums == nullptr && strips <= kFewStrips && g.k <= kFewSteps;
     // k == 0: one empty block, which zeroes c.
     for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kBlockK) {
-      const int64_t depth = smaller(g.k - k0, kBlockK), tile = kTileColumns * depth;
+      const int64_t depth = smaller(g.k - k0, kBlockK);
       const float* b = g.b + k0 * g.b_k + n0 * g.b_column;
       if (streams) {
         const int64_t whole = columns / kTileColumns;
@@ -271,6 +282,17 @@ void gemm(const Gemm& g) {
         one ? pack_columns_transposed<1>(from, g.b_column, depth, width, to)
             : pack_columns_transposed<2>(from, g.b_column, depth, width, to);
       }
+      // The next block of b, while this one is used.
+      const bool more_k = k0 + kBlockK < g.k, more = more_k || n0 + kBlockColumns < g.n;
+      const int64_t next_k = more_k ? k0 + kBlockK : 0;
+      const int64_t next_n = more_k ? n0 : n0 + kBlockColumns;
+      const float* next = g.b + next_k * g.b_k + next_n * g.b_column;
+      const int64_t next_depth = smaller(g.k - next_k, kBlockK);
+      const int64_t next_columns = smaller(g.n - next_n, kBlockColumns);
+      const int64_t steps = strips * tiles * depth;
+      Errand errand = !more || !packed  ? Errand(b)
+                      : g.b_column == 1 ? Errand(next, next_depth, g.b_k, next_columns, steps)
+                                        : Errand(next, next_columns, g.b_column, next_depth, steps);
       // Strips of nearly equal height: 16 rows are 8 + 8, not 14 + 2.
       int64_t row = 0;
       for (int64_t s = 0; s < strips; ++s) {
@@ -278,28 +300,37 @@ void gemm(const Gemm& g) {
         const float* a = g.a + row * g.a_row + k0 * g.a_k;
         float* c = g.c + row * g.c_row + n0;
         if (packed) pack_rows(a, g.a_row, g.a_k, rows, depth, strip);
-        const float* rows_of_a = packed ? strip : a;
         const TileFunction wide = choose_tile(static_cast<int>(rows), 2, packed);
         const int64_t next_rows =
             g.a_k == 1 && s + 1 < strips ? smaller(rows, g.m - row - rows) : 0;
+        GemmTile tile{};
+        tile.a = packed ? strip : a;
+        tile.a_row = g.a_row;
+        tile.a_k = g.a_k;
+        tile.k = depth;
+        tile.c_row = g.c_row;
+        tile.last = kLanes;
+        tile.add = k0 > 0;
+        tile.uncached = uncached;
+        tile.b_k = streams ? g.b_k : kTileColumns;
         for (int64_t t = 0; t + 1 < tiles; ++t) {
           prefetch_rows(a + rows * g.a_row, g.a_row, next_rows, depth, t, tiles);
-          prefetch_rows(c + t * kTileColumns, g.c_row, rows, kTileColumns, 0, 1);
-          wide(rows_of_a, g.a_row, g.a_k, streams ? b + t * kTileColumns : block + t * tile,
-               streams ? g.b_k : kTileColumns, depth, c + t * kTileColumns, g.c_row, kLanes,
-               k0 > 0);
+          tile.c = c + t * kTileColumns;
+          if (!uncached) prefetch_rows(tile.c, g.c_row, rows, kTileColumns, 0, 1);
+          tile.b = streams ? b + t * kTileColumns : block + t * kTileColumns * depth;
+          wide(tile, errand);
         }
         const int64_t t = tiles - 1;
-        const bool in_place = streams && last_columns == kTileColumns;
         const TileFunction end = narrow ? choose_tile(static_cast<int>(rows), 1, packed) : wide;
-        end(rows_of_a, g.a_row, g.a_k,
-            in_place  ? b + t * kTileColumns
-            : streams ? block
-                      : block + t * tile,
-            in_place ? g.b_k
-            : narrow ? kLanes
-                     : kTileColumns,
-            depth, c + t * kTileColumns, g.c_row, last, k0 > 0);
+        tile.c = c + t * kTileColumns;
+        tile.last = last;
+        if (streams && last_columns == kTileColumns) {
+          tile.b = b + t * kTileColumns;
+        } else {
+          tile.b = streams ? block : block + t * kTileColumns * depth;
+          tile.b_k = narrow ? kLanes : kTileColumns;
+        }
+        end(tile, errand);
         if (k0 + kBlockK >= g.k)
           finish_rows(c, g.c_row, rows, columns, g.bias ? g.bias + n0 : nullptr, g.activation,
                       g.alpha);
@@ -307,6 +338,7 @@ void gemm(const Gemm& g) {
       }
     }
   }
+  if (uncached) fence_streams();
 }
 
 }  // namespace

@@ -111,7 +111,7 @@ void narrow_rows(const Gemm& g, int last) {
 
 // One row times a b that L2 holds, kRowVectors of columns at a time.
 constexpr int kRowVectors = 8;
-constexpr int64_t kRowFloats = 128 << 10;  // of b
+constexpr int64_t kRowFloats = 128 << 10;  // of b in L2
 
 void one_row(const Gemm& g) {
   using Product =
@@ -127,74 +127,78 @@ void one_row(const Gemm& g) {
   }
 }
 
-// With more rows c would leave L1 on its way along b: a panel of it stays there while k runs, apart
-// from the others, as rows a power of two apart share a few sets.
-constexpr int64_t kStreamedRows = 8, kPanelRows = 16;
-constexpr int64_t kPanelColumns = 512, kPanelStep = 4;
-constexpr int64_t kPanelRow = kPanelColumns + kLanes;
-// Sums of so many steps are added to c: longer ones lose bits.
-constexpr int64_t kPanelDepth = 2048;
+// With more rows a panel of c goes from L2 to the sums and back for every kPanelStep rows of b. It
+// is as wide as L2 allows: memory answers fast along whole rows of b only (16 rows, 9216 to 4096,
+// one core of a Zen 4: panels of 256 columns, which stay in L1, 22 ms, of 4096 12 ms).
+//   AVX-512: 16 of b + 1 sum + 1 broadcast = 18 of 32 registers
+//   AVX2, SSE2: 8 + 1 + 1 = 10 of 16
+constexpr int64_t kStreamedRows = 3, kPanelRows = 64;
+constexpr int64_t kPanelFloats = kRegisters == 32 ? 64 << 10 : 32 << 10;
+constexpr int64_t kPanelStep = kRegisters == 32 ? 16 : 8;
 
-// `columns` > 0 of c over kPanelStep or fewer steps of k.
+CNNFAST_INLINE int64_t panel_columns(const Gemm& g) {
+  return smaller(g.n, kPanelFloats / g.m / kLanes * kLanes);
+}
+// Floats between rows, an odd number of lines: a power of two apart they would share a few sets.
+CNNFAST_INLINE int64_t panel_row(const Gemm& g) {
+  return 16 * ((panel_columns(g) + 2 * kLanes + 15) / 16 | 1);
+}
+
+// One vector of columns of c, of which `lanes` are real, over kPanelStep steps of k, of which
+// `depth` are. a: [rows][kPanelStep], zeros behind `depth`.
 template <bool kWhole>
 CNNFAST_INLINE void panel_step(const float* a, int64_t rows, const float* b, int64_t b_k,
-                               int64_t depth, int64_t columns, int64_t ahead, float* panel) {
-  constexpr int kVectors = 2;
-  const int lanes = static_cast<int>(columns);
-  vf w[kPanelStep][kVectors];
+                               int64_t depth, int lanes, float* panel, int64_t panel_row) {
+  vf w[kPanelStep];
   CNNFAST_UNROLL
   for (int i = 0; i < kPanelStep; ++i) {
-    CNNFAST_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      const float* from = b + i * b_k + v * kLanes;
-      if constexpr (kWhole)
-        w[i][v] = load(from);
-      else
-        w[i][v] = i < depth && lanes > v * kLanes
-                      ? load_first(from, static_cast<int>(smaller(kLanes, lanes - v * kLanes)))
-                      : vf{};
-    }
+    if constexpr (kWhole)
+      w[i] = load(b + i * b_k);
+    else
+      w[i] = i < depth ? load_first(b + i * b_k, lanes) : vf{};
   }
-  for (int64_t i = 0; i < ahead; ++i) __builtin_prefetch(b + (kPanelStep + i) * b_k);
-  for (int64_t m = 0; m < rows; ++m, panel += kPanelRow, a += kPanelStep) {
-    vf sum[kVectors];
+  for (int64_t m = 0; m < rows; ++m, panel += panel_row, a += kPanelStep) {
+    vf sum = broadcast(a[0]) * w[0];  // apart from what was summed before: fewer bits are lost
     CNNFAST_UNROLL
-    for (int v = 0; v < kVectors; ++v) sum[v] = load(panel + v * kLanes);
-    CNNFAST_UNROLL
-    for (int i = 0; i < kPanelStep; ++i) {
-      const vf value = broadcast(a[i]);
-      CNNFAST_UNROLL
-      for (int v = 0; v < kVectors; ++v) sum[v] += value * w[i][v];
-    }
-    CNNFAST_UNROLL
-    for (int v = 0; v < kVectors; ++v) store(panel + v * kLanes, sum[v]);
+    for (int i = 1; i < kPanelStep; ++i) sum += broadcast(a[i]) * w[i];
+    sum += load(panel);
+    kWhole ? store(panel, sum) : store_first(panel, sum, lanes);
   }
 }
 
-void panel_product(const Gemm& g, int64_t n0, int64_t k_begin, int64_t k_end) {
-  alignas(64) float panel[kPanelRows * kPanelRow];
+// Floats before the next vector's boundary, if they are the same in all rows: a load that touches
+// two lines of memory waits for both.
+CNNFAST_INLINE int64_t unaligned_floats(const float* p, int64_t row) {
+  if (row % kLanes != 0) return 0;
+  return -static_cast<int64_t>(reinterpret_cast<uintptr_t>(p) / sizeof(float)) & (kLanes - 1);
+}
+
+void panel_product(const Gemm& g, int64_t n0) {
   float a[kPanelRows * kPanelStep];
-  const int64_t columns = smaller(kPanelColumns, g.n - n0);
-  for (int64_t i = 0; i < g.m * kPanelRow; i += kLanes) store(panel + i, vf{});
-  for (int64_t k0 = k_begin; k0 < k_end; k0 += kPanelStep) {
-    const int64_t depth = smaller(kPanelStep, k_end - k0);
-    const int64_t ahead = smaller(kPanelStep, g.k - k0 - depth);
+  const int64_t columns = smaller(panel_columns(g), g.n - n0), row = panel_row(g);
+  const int64_t lead = smaller(columns, unaligned_floats(g.b + n0, g.b_k));
+  float* panel = g.scratch + (kLanes - lead);
+  for (int64_t m = 0; m < g.m; ++m)
+    for (int64_t o = 0; o < columns; o += kLanes) store(panel + m * row + o, vf{});
+  for (int64_t k0 = 0; k0 < g.k; k0 += kPanelStep) {
+    const int64_t depth = smaller(kPanelStep, g.k - k0);
     for (int64_t m = 0; m < g.m; ++m)
       for (int64_t i = 0; i < kPanelStep; ++i)
         a[m * kPanelStep + i] = i < depth ? g.a[m * g.a_row + k0 + i] : 0.0f;
     const float* b = g.b + k0 * g.b_k + n0;
-    int64_t o = 0;
-    for (; depth == kPanelStep && o + 2 * kLanes <= columns; o += 2 * kLanes)
-      panel_step<true>(a, g.m, b + o, g.b_k, depth, 2 * kLanes, ahead, panel + o);
-    for (; o < columns; o += 2 * kLanes)
-      panel_step<false>(a, g.m, b + o, g.b_k, depth, columns - o, ahead, panel + o);
+    if (lead > 0) panel_step<false>(a, g.m, b, g.b_k, depth, static_cast<int>(lead), panel, row);
+    int64_t o = lead;
+    for (; depth == kPanelStep && o + kLanes <= columns; o += kLanes)
+      panel_step<true>(a, g.m, b + o, g.b_k, depth, kLanes, panel + o, row);
+    for (; o < columns; o += kLanes)
+      panel_step<false>(a, g.m, b + o, g.b_k, depth, static_cast<int>(smaller(kLanes, columns - o)),
+                        panel + o, row);
   }
   for (int64_t m = 0; m < g.m; ++m)
     for (int64_t o = 0; o < columns; o += kLanes) {
       float* c = g.c + m * g.c_row + n0 + o;
       const int lanes = static_cast<int>(smaller(kLanes, columns - o));
-      const vf before = k_begin > 0 ? load_first(c, lanes) : vf{};
-      store_first(c, before + load(panel + m * kPanelRow + o), lanes);
+      store_first(c, load(panel + m * row + o), lanes);
     }
 }
 
@@ -207,9 +211,7 @@ void gemm_few_rows(const Gemm& g) {
   } else if (g.m == 1 && g.n * g.k <= kRowFloats) {
     one_row(g);
   } else if (g.m > kStreamedRows && g.m <= kPanelRows) {
-    for (int64_t n0 = 0; n0 < g.n; n0 += kPanelColumns)
-      for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kPanelDepth)
-        panel_product(g, n0, k0, smaller(g.k, k0 + kPanelDepth));
+    for (int64_t n0 = 0; n0 < g.n; n0 += panel_columns(g)) panel_product(g, n0);
   } else {
     for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kRankStep) {
       const int depth = static_cast<int>(smaller(g.k - k0, kRankStep));
@@ -231,10 +233,11 @@ void gemm_few_rows(const Gemm& g) {
   finish_rows(g.c, g.c_row, g.m, g.n, g.bias, g.activation, g.alpha);
 }
 
-// c[m][n..n+R) = dot products of M rows of a with R columns of b, both contiguous in k.
-template <int M, int R>
-void dot_products(const float* a, int64_t a_row, const float* const* b, int64_t k, float* c,
-                  int64_t c_row, int columns) {
+// c[m][n..n+R) = dot products of M rows of a with R columns of b, both contiguous in k. kAsks: for
+// the columns behind b's, `ahead` floats further.
+template <int M, int R, bool kAsks>
+CNNFAST_INLINE void dot_products(const float* a, int64_t a_row, const float* const* b, int64_t k,
+                                 float* c, int64_t c_row, int columns, int64_t ahead) {
   vf sum[M][R];
   CNNFAST_UNROLL
   for (int m = 0; m < M; ++m) CNNFAST_UNROLL
@@ -247,6 +250,7 @@ void dot_products(const float* a, int64_t a_row, const float* const* b, int64_t 
     CNNFAST_UNROLL
     for (int r = 0; r < R; ++r) {
       const vf w = load(b[r] + i);
+      if constexpr (kAsks) __builtin_prefetch(b[r] + i + ahead, 0, 2);
       CNNFAST_UNROLL
       for (int m = 0; m < M; ++m) sum[m][r] += rows[m] * w;
     }
@@ -275,33 +279,92 @@ CNNFAST_INLINE void for_dot_columns(const Gemm& g, F f) {
   }
 }
 
-// 16 accumulators with AVX-512 (+ 4 rows + 1 of b = 21 of 32), 8 with the others (+ 4 + 1 of 16).
+//   AVX-512: 6 x 4 sums + 6 rows + 1 column = 31 of 32 registers
+//   AVX2, SSE2: 2 x 4 + 2 + 1 = 11 of 16
 constexpr int kDotColumns = 4;
-constexpr int kDotRows = kRegisters == 32 ? 4 : 2;
+constexpr int kDotRows = kRegisters == 32 ? 6 : 2;
+
+// Rows of a so far apart that they meet in a few sets of L1 are copied, if L2 holds them.
+constexpr int64_t kConflictingRow = 256, kSpreadFloats = 128 << 10;
+CNNFAST_INLINE bool spreads_rows(const Gemm& g) {
+  return g.m > kDotRows && g.a_row % kConflictingRow == 0 && g.m * g.k <= kSpreadFloats;
+}
+CNNFAST_INLINE int64_t spread_row(const Gemm& g) {
+  return (g.k + kLanes - 1) / kLanes * kLanes + kLanes;
+}
+
+using DotProducts = void (*)(const float*, int64_t, const float* const*, int64_t, float*, int64_t,
+                             int, int64_t);
+template <bool kAsks, int M = kDotRows>
+DotProducts dot_function(int64_t rows) {
+  if (rows == M) return dot_products<M, kDotColumns, kAsks>;
+  if constexpr (M > 1)
+    return dot_function<kAsks, M - 1>(rows);
+  else
+    return nullptr;
+}
 
 void gemm_few_rows_transposed(const Gemm& g) {
   if (g.m == 1) {
     for_dot_columns<kLanes>(g, [&](float* c, const float* const* b, int columns) {
-      dot_products<1, kLanes>(g.a, g.a_row, b, g.k, c, g.c_row, columns);
+      dot_products<1, kLanes, false>(g.a, g.a_row, b, g.k, c, g.c_row, columns, 0);
     });
   } else {
+    const float* a = g.a;
+    int64_t a_row = g.a_row;
+    if (spreads_rows(g)) {
+      a = g.scratch;
+      a_row = spread_row(g);
+      for (int64_t m = 0; m < g.m; ++m)
+        for (int64_t i = 0; i < g.k; i += kLanes) {
+          const int lanes = static_cast<int>(smaller(kLanes, g.k - i));
+          store(g.scratch + m * a_row + i, load_first(g.a + m * g.a_row + i, lanes));
+        }
+    }
+    // Strips of nearly equal height. While the first one runs, the columns of the next products
+    // are on their way to L2; the others find these in cache, and memory would have nothing to do.
+    const int64_t strips = (g.m + kDotRows - 1) / kDotRows;
+    const int64_t each = strips > 0 ? g.m / strips : 0, more = g.m - each * strips;
+    const bool far = strips > 1 && g.n * g.k > kRowFloats;
     for_dot_columns<kDotColumns>(g, [&](float* c, const float* const* b, int columns) {
-      const auto call = [&](int64_t m, auto f) {
-        f(g.a + m * g.a_row, g.a_row, b, g.k, c + m * g.c_row, g.c_row, columns);
-      };
       int64_t m = 0;
-      for (; m + kDotRows <= g.m; m += kDotRows) call(m, dot_products<kDotRows, kDotColumns>);
-      for (; m + 2 <= g.m; m += 2) call(m, dot_products<2, kDotColumns>);
-      for (; m < g.m; ++m) call(m, dot_products<1, kDotColumns>);
+      for (int64_t s = 0; s < strips; ++s) {
+        const int64_t rows = each + (s < more ? 1 : 0);
+        const bool asks = far && s == 0 && columns == kDotColumns;
+        const auto call = [&](auto f) {
+          f(a + m * a_row, a_row, b, g.k, c + m * g.c_row, g.c_row, columns,
+            kDotColumns * g.b_column);
+        };
+        if (rows == kDotRows && !asks)
+          call(dot_products<kDotRows, kDotColumns, false>);  // short ones count in its place
+        else
+          call(asks ? dot_function<true>(rows) : dot_function<false>(rows));
+        m += rows;
+      }
     });
   }
   finish_rows(g.c, g.c_row, g.m, g.n, g.bias, g.activation, g.alpha);
+}
+
+// Enough for any part of g as well.
+int64_t few_rows_scratch_floats(const Gemm& g) {
+  if (g.b_column != 1)
+    return g.a_row % kConflictingRow == 0 ? smaller(g.m * g.k, kSpreadFloats) + g.m * 2 * kLanes
+                                          : 0;
+  if (g.m <= kStreamedRows || g.n <= 2 * kLanes) return 0;
+  return smaller(g.m * g.n, kPanelFloats) + g.m * (2 * kLanes + 32) + kLanes;
 }
 
 void fill(GemmKernels& table) {
   table.tile_rows = kTileRows;
   table.tile_columns = kTileColumns;
   table.scratch_floats = kBlockK * (kBlockColumns + kTileRows) + kLanes;
+  table.few_rows_scratch_floats = few_rows_scratch_floats;
+  // 9216 to 4096 on one core of a Zen 4, AVX-512: 16 rows 30 instead of 13 ms, 32 rows 38 instead
+  // of 25, the other way round 37 instead of 25, but 48 rows 47 against 48.
+  table.few_rows = kRegisters == 32 ? 16 : 8;
+  table.few_rows_of_large = kRegisters == 32 ? kPanelRows : 16;
+  table.few_rows_of_large_transposed = kRegisters == 32 ? 32 : 16;
   table.gemm = gemm;
   table.gemm_few_rows = gemm_few_rows;
   table.gemm_few_rows_transposed = gemm_few_rows_transposed;

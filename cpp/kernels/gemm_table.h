@@ -20,20 +20,26 @@ struct Gemm {
   const float* bias;  // may be null
   ActivationKind activation;
   float alpha;
-  float* scratch;  // GemmKernels::scratch_floats
+  float* scratch;  // GemmKernels::scratch_floats or few_rows_scratch_floats()
   // Of gemm() alone:
+  bool uncached = false;    // c is too large for the caches, and nobody reads it soon
   float* b_sums = nullptr;  // with b_column == 1: the sums over k of b's columns
 };
 
 struct GemmKernels {
   std::int64_t tile_rows, tile_columns;  // of the register tile
   std::int64_t scratch_floats;           // for one thread's gemm()
+  // Up to so many rows gemm_few_rows() and its twin are faster than gemm(): where caches hold b,
+  // where they do not, and there the other way round.
+  std::int64_t few_rows, few_rows_of_large, few_rows_of_large_transposed;
   // Packs blocks of b into cache as it goes: for m above a handful.
   void (*gemm)(const Gemm&);
-  // The same for small m: streams b (b_column == 1, a_k == 1) once, packs nothing, no scratch.
+  // The same for small m, with the scratch that few_rows_scratch_floats says, of sizes and strides
+  // alone: streams b (b_column == 1, a_k == 1) once, packs nothing.
   void (*gemm_few_rows)(const Gemm&);
   // The same for small m with the other order of b (b_k == 1, a_k == 1): dot products with rows.
   void (*gemm_few_rows_transposed)(const Gemm&);
+  std::int64_t (*few_rows_scratch_floats)(const Gemm&);  // for one thread
 };
 
 }  // namespace cnnfast

@@ -10,9 +10,6 @@ namespace cnnfast {
 
 enum class Way { direct, depthwise, planar };
 
-// Larger results are stored past the caches.
-inline constexpr std::int64_t kCachedFloats = 4 << 20;
-
 // Depthwise layers do little but move floats: sources and results together may stay in a last cache
 // of hundreds of megabytes, of which neighbours take a part (8x56x56x128, 3x3, 26 MB, two cores
 // with 480 MB: 540 us stored into the caches, 590 past them; with 32 MB 2.5 times as long into

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "base/caches.h"
 #include "ops/dispatch.h"
 #include "ops/epilogue.h"
 #include "ops/families.h"
@@ -49,12 +50,17 @@ struct Product {
 constexpr double kSingleFlops = 2e6;
 // A matrix of up to 256 KiB may be read, and packed, by every thread.
 constexpr std::int64_t kSharedWeights = 65536;
-// A handful of rows is bound by reading b once: packing it does not pay. A large b is worth that up
-// to 16 rows (9216 x 4096, 16 rows: 55 instead of 32 GFLOP/s), but not the sums across lanes that
-// end a short dot product (1600 x 10 the other way round, 16 rows: 29 instead of 10 us).
-bool few_rows(const Product& g, const Gemm& layout) {
-  if (layout.b_column != 1 && g.depth < 64) return g.rows() <= 2;
-  return g.rows() <= (g.columns * g.depth >= 1 << 20 ? 16 : 8);
+// A b so large comes from memory, and so small is packed in no time.
+constexpr std::int64_t kLargeWeights = 1 << 20, kSmallWeights = 1 << 14;
+// Where few rows make reading b once what counts, packing it does not pay. Nor do sums across lanes
+// that end a short dot product.
+bool few_rows(const Product& g, const Gemm& layout, const GemmKernels& kernels) {
+  const bool transposed = layout.b_column != 1;
+  const std::int64_t rows = g.rows(), weights = g.columns * g.depth;
+  if (transposed && g.depth < 64) return rows <= 2;
+  if (weights < kSmallWeights) return rows <= 8;
+  if (weights < kLargeWeights) return rows <= kernels.few_rows;
+  return rows <= (transposed ? kernels.few_rows_of_large_transposed : kernels.few_rows_of_large);
 }
 
 // Independent rows if the weights are small, so that no barrier stands between neighbours; columns
@@ -73,12 +79,16 @@ Split split_product(const Product& g, const Problem& p) {
 void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, const Gemm& layout,
                       Slot a, Slot b, Slot bias, Slot c) {
   const GemmKernels& kernels = p.kernels.gemm;
-  const bool few = few_rows(g, layout);
+  const bool few = few_rows(g, layout, kernels);
   const auto kernel = !few                   ? kernels.gemm
                       : layout.b_column == 1 ? kernels.gemm_few_rows
                                              : kernels.gemm_few_rows_transposed;
-  const Slot scratch =
-      few ? Slot{} : steps.scratch_per_thread(kernels.scratch_floats * std::int64_t{4});
+  Gemm whole = layout;
+  whole.m = g.rows();
+  whole.n = g.columns;
+  whole.k = g.depth;
+  const Slot scratch = steps.scratch_per_thread(
+      (few ? kernels.few_rows_scratch_floats(whole) : kernels.scratch_floats) * std::int64_t{4});
   const Split split = split_product(g, p);
   const std::int64_t grain = kernels.tile_columns;
   const std::string name = few ? (layout.b_column == 1 ? "streamed rows" : "dot products")
@@ -86,15 +96,12 @@ void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, co
   StepSpec spec{name, split, g.outer};
   spec.whole = {b, bias};
   steps.step(std::move(spec), [=](const Run& run, int thread, int threads) {
-    Gemm call = layout;
+    Gemm call = whole;
     call.a = run.ptr<const float>(a);
     call.b = run.ptr<const float>(b);
     call.bias = run.ptr<const float>(bias);
     call.c = run.ptr<float>(c);
-    call.m = g.rows();
-    call.n = g.columns;
-    call.k = g.depth;
-    call.scratch = few ? nullptr : run.thread_ptr<float>(scratch, thread);
+    call.scratch = run.thread_ptr<float>(scratch, thread);
     if (split == Split::single) {
       if (thread != 0) return;
     } else if (split == Split::rows) {
@@ -308,6 +315,7 @@ void build_product_kernel(const Problem& p, StepBuilder& steps) {
   }
   const Split split = spec.split;
   const std::int64_t grain = for_update ? 1 : kernels.tile_rows;
+  const int sharers = split == Split::single ? 1 : p.threads;
   steps.step(spec, [=, &kernels](const Run& run, int thread, int threads) {
     if (split == Split::single) {
       if (thread != 0) return;
@@ -332,6 +340,8 @@ void build_product_kernel(const Problem& p, StepBuilder& steps) {
     call.k = s.rows;
     call.activation = ActivationKind::linear;
     call.scratch = run.worker_ptr<float>(scratch);
+    // A chain's parts fit the caches, for the update behind them to find.
+    call.uncached = call.m * call.n * sharers > kCachedFloats;
     if (bias && rows.begin == 0) call.b_sums = run.ptr<float>(db) + columns.begin;
     kernels.gemm(call);
   });

@@ -78,6 +78,8 @@ INSTANTIATE_TEST_SUITE_P(
         DenseCase{16, 100, 17, ActivationKind::relu},
         DenseCase{11, 1030, 1041, ActivationKind::relu},
         DenseCase{16, 1027, 1030, ActivationKind::linear},
+        DenseCase{20, 1030, 1041, ActivationKind::tanh},
+        DenseCase{64, 1040, 1050, ActivationKind::linear},
         DenseCase{29, 300, 48, ActivationKind::sigmoid},
         DenseCase{31, 513, 95, ActivationKind::leaky_relu},
         DenseCase{64, 40, 530, ActivationKind::relu},
