@@ -6,8 +6,7 @@
 namespace cnnfast {
 
 struct Caches {
-  std::int64_t first = 32 << 10;  // bytes of a core's data cache
-  std::int64_t last = 32 << 20;   // bytes of the last level, which cores share
+  std::int64_t last = 32 << 20;  // bytes of the last level, which cores share
 };
 
 // Larger results are stored past the caches.

@@ -13,29 +13,25 @@ void depthwise_copied(const ConvPass& p, const float* src, const float* w, int64
   const DepthwiseScratch room(p);
   float *copy = scratch + room.weights, *repeated = copy + room.copy;
   float* sums = repeated + room.repeated;
-  const int64_t channels = p.src_c * p.group_k, block = depthwise_block(p);
+  const int64_t channels = p.src_c * p.group_k;
   DepthwiseTile t = depthwise_start(p, kPanel, p.copy_w * kPanel);
   t.w = scratch + kPanel;
   t.bias = scratch;
-  PanelSource from{src, p.src_h, p.src_w, p.src_c, p.group_k, 0, 0, p.col_first, p.copy_w, 0, 0};
-  for (int64_t c = 0; c < channels; c += block) {
-    from.channel_begin = c;
-    from.channel_end = smaller(channels, c + block);
-    const int64_t count = from.channel_end - c;
-    pack_depthwise_weights(p, w, w_row, w_col, depthwise_folds(p) ? nullptr : bias, c,
-                           from.channel_end, scratch);
-    for (int64_t row = region.row_begin; row < region.row_end; row += p.block_rows) {
-      const int64_t rows = smaller(p.block_rows, region.row_end - row);
-      from.first_row = row * p.row_step + p.row_first;
-      from.rows = p.copy_rows(rows);
-      pack_pixels(from, room.panel, copy, repeated);
-      for (int64_t r = 0; r < rows; ++r) {
-        float* y = dst + (row + r) * p.dst_row + c;
-        t.x = copy + r * p.row_step * p.copy_w * kPanel;
-        t.y = depthwise_folds(p) ? sums : y;
-        depthwise_columns(t, p.dst_w, count, room.panel, false);
-        if (depthwise_finishes(p)) depthwise_finish_row(p, sums, count, y, p.dst_w, bias);
-      }
+  PanelSource from{src, p.src_h,     p.src_w,  p.src_c, p.group_k, 0,
+                   0,   p.col_first, p.copy_w, 0,       channels};
+  pack_depthwise_weights(p, w, w_row, w_col, depthwise_folds(p) ? nullptr : bias, 0, channels,
+                         scratch);
+  for (int64_t row = region.row_begin; row < region.row_end; row += p.block_rows) {
+    const int64_t rows = smaller(p.block_rows, region.row_end - row);
+    from.first_row = row * p.row_step + p.row_first;
+    from.rows = p.copy_rows(rows);
+    pack_pixels(from, room.panel, copy, repeated);
+    for (int64_t r = 0; r < rows; ++r) {
+      float* y = dst + (row + r) * p.dst_row;
+      t.x = copy + r * p.row_step * p.copy_w * kPanel;
+      t.y = depthwise_folds(p) ? sums : y;
+      depthwise_columns(t, p.dst_w, channels, room.panel, false);
+      if (depthwise_finishes(p)) depthwise_finish_row(p, sums, channels, y, p.dst_w, bias);
     }
   }
 }

@@ -88,7 +88,7 @@ struct DepthwiseSumScratch {
 };
 
 int64_t conv_depthwise_backward_kernel_scratch(const ConvPass& p, int64_t images, int64_t rows) {
-  if (!p.copy) return 0;
+  if (!p.copy) return sums_windows(p) ? WindowCopies::floats(p) : 0;
   const DepthwiseSumScratch s(p, images, rows);
   return s.x + s.dy + s.repeated;
 }
@@ -97,8 +97,10 @@ void conv_depthwise_backward_kernel(const ConvPass& p, const float* x, const flo
                                     float* db, float* scratch, const ConvSumRegion& region,
                                     bool first) {
   if (!p.copy) {
-    (sums_windows(p) ? conv_depthwise_sum_windows : conv_depthwise_sum_in_place)(p, x, dy, dw, db,
-                                                                                 region, first);
+    if (sums_windows(p))
+      conv_depthwise_sum_windows(p, x, dy, dw, db, scratch, region, first);
+    else
+      conv_depthwise_sum_in_place(p, x, dy, dw, db, region, first);
     return;
   }
   const int64_t channels = p.src_c * p.group_k, block = depthwise_sum_block(p);

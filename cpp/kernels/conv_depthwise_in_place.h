@@ -23,19 +23,24 @@ class DepthwiseInPlace {
     t_.y_row = p.dst_row;
     streams_ = region.uncached && !depthwise_finishes(p) && p.dst_row % kLanes == 0 &&
                p.dst_col % kLanes == 0 && reinterpret_cast<uintptr_t>(dst) % (4 * kLanes) == 0;
-    if (p.row_step == 1 && p.row_tap_step == 1 && p.src_c % kLanes == 0 && !depthwise_folds(p))
-      pair_ = depthwise_pair_walk(t_, streams_);
+    // Results are aligned instead where they go past the caches, and where taps are few.
+    if (!streams_ && !depthwise_folds(p) && p.group_k == 1 && p.row_taps * p.col_taps > 4)
+      lead_ = smaller(p.src_c, unaligned_floats(src, p.src_c));
     // Columns all of whose taps are inside.
     const int64_t reach = p.src_w - 1 - (p.col_taps - 1) * p.col_tap_step - p.col_first;
     const int64_t from = p.col_first < 0 ? (p.col_step - 1 - p.col_first) / p.col_step : 0;
     const int64_t to = reach < 0 ? 0 : reach / p.col_step + 1;
     inside_begin_ = smaller(larger(from, region.col_begin), region.col_end);
     inside_end_ = larger(smaller(to, region.col_end), inside_begin_);
+    if (p.row_step == 1 && p.row_tap_step == 1 && p.src_c % kLanes == 0 && !depthwise_folds(p))
+      pairs_ = depthwise_pairs(t_, inside_end_ - inside_begin_, streams_);
   }
 
   void run(const float* w, int64_t w_row, int64_t w_col) {
-    pack_depthwise_weights(p_, w, w_row, w_col, depthwise_folds(p_) ? nullptr : bias_, 0, p_.src_c,
-                           weights_);
+    const float* bias = depthwise_folds(p_) ? nullptr : bias_;
+    if (lead_ > 0) pack_depthwise_weights(p_, w, w_row, w_col, bias, 0, lead_, weights_);
+    pack_depthwise_weights(p_, w, w_row, w_col, bias, lead_, p_.src_c,
+                           weights_ + (lead_ > 0 ? t_.w_panel : 0));
     for (int64_t row = region_.row_begin; row < region_.row_end;) row += make_rows(row);
     if (streams_) fence_streams();
   }
@@ -44,7 +49,7 @@ class DepthwiseInPlace {
   // One row, or two whose taps are all inside; how many.
   int64_t make_rows(int64_t row) {
     const int64_t top = row + p_.row_first;  // of pairs: their row_step is 1
-    const bool two = pair_ && row + 1 < region_.row_end && top >= 0 &&
+    const bool two = pairs_.whole && row + 1 < region_.row_end && top >= 0 &&
                      top + p_.row_taps < p_.src_h && inside_begin_ < inside_end_;
     const int64_t made = two ? 2 : 1;
     if (two) {
@@ -54,11 +59,7 @@ class DepthwiseInPlace {
     start_row(row);
     ask_ahead(row, made);
     borders();
-    const DepthwiseTile inside = at_column(inside_begin_);
-    if (two)
-      pair_(inside, inside_end_ - inside_begin_, p_.src_c);
-    else
-      depthwise_columns(inside, inside_end_ - inside_begin_, p_.src_c, 0, streams_);
+    make_columns(at_column(inside_begin_), inside_end_ - inside_begin_, two);
     if (depthwise_finishes(p_))
       for (int64_t r = row; r < row + made; ++r)
         depthwise_finish_row(p_, sums_, p_.src_c,
@@ -99,8 +100,33 @@ class DepthwiseInPlace {
       each.cols = larger(0, taps.end - taps.begin);
       each.x += taps.begin * t_.tap_col;
       each.w += taps.begin * kPanel;
-      depthwise_columns(each, 1, p_.src_c, 0, streams_);
+      make_columns(each, 1, false);
     }
+  }
+
+  // All channels of some pixels: first those before a boundary, in a panel of weights of their own.
+  void make_columns(const DepthwiseTile& from, int64_t columns, bool two) {
+    DepthwiseTile t = from;
+    if (lead_ > 0) {
+      make_channels(t, columns, lead_, two);
+      t.x += lead_;
+      t.y += lead_;
+      t.w += t.w_panel;
+      t.bias += t.w_panel;
+    }
+    make_channels(t, columns, p_.src_c - lead_, two);
+  }
+  void make_channels(DepthwiseTile t, int64_t columns, int64_t channels, bool two) {
+    if (!two) return depthwise_columns(t, columns, channels, 0, streams_);
+    const int64_t whole = channels / kLanes * kLanes;
+    pairs_.whole(t, columns, whole);
+    if (whole == channels) return;
+    t.x += whole;
+    t.y += whole;
+    t.w += whole / kPanel * t.w_panel + whole % kPanel;
+    t.bias += whole / kPanel * t.w_panel + whole % kPanel;
+    t.last = static_cast<int>(channels - whole);
+    pairs_.ragged(t, columns, kLanes);
   }
 
   DepthwiseTile at_column(int64_t col) const {
@@ -116,7 +142,8 @@ class DepthwiseInPlace {
   float *dst_, *weights_, *sums_;
   DepthwiseTile t_;
   TapRange taps_{};
-  DepthwiseWalks::Function pair_ = nullptr;  // two rows at a time
+  DepthwisePairs pairs_;  // two rows at a time
+  int64_t lead_ = 0;      // channels of a pixel before the first boundary of vectors
   bool streams_ = false;
   int64_t inside_begin_ = 0, inside_end_ = 0;
 };

@@ -9,18 +9,14 @@ namespace cnnfast::CNNFAST_ISA {
 namespace {
 
 CNNFAST_INLINE bool depthwise_folds(const ConvPass& p) { return p.group_c > 1; }
-// Channels taken at a time. Sums over neighbouring channels need all of them, and so do channels
-// that are repeated.
-CNNFAST_INLINE int64_t depthwise_block(const ConvPass& p) {
-  const int64_t channels = p.src_c * p.group_k;
-  return !p.copy || p.group_c > 1 || p.group_k > 1 ? channels : smaller(channels, p.block_channels);
-}
 
 // Weights, then the copy with a row of repeated channels, then a row before it is folded.
 struct DepthwiseScratch {
   int64_t weights, panel, copy, repeated, sums;
   explicit DepthwiseScratch(const ConvPass& p) {
-    const int64_t panels = panels_of(depthwise_block(p)), channels = p.src_c * p.group_k;
+    // In place one more: channels before a boundary of vectors in memory.
+    const int64_t channels = p.src_c * p.group_k;
+    const int64_t panels = panels_of(channels) + (p.copy ? 0 : 1);
     weights = panels * (1 + p.row_taps * p.col_taps) * kPanel;
     panel = p.copy ? panel_floats(p.copy_rows(p.block_rows) * p.copy_w) : 0;
     copy = panels * panel;
@@ -55,7 +51,7 @@ void pack_depthwise_weights(const ConvPass& p, const float* w, int64_t w_row, in
 void depthwise_columns(const DepthwiseTile& row, int64_t columns, int64_t channels, int64_t panel,
                        bool streams) {
   if (columns <= 0) return;
-  const DepthwiseWalks walks = depthwise_walks(row);
+  const DepthwiseWalks walks = depthwise_walks(row, columns);
   const int64_t step = walks.vectors * kLanes, whole = channels / step * step;
   DepthwiseTile t = row;
   const auto move = [&](int64_t c) {

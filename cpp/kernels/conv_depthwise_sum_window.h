@@ -19,24 +19,27 @@ CNNFAST_INLINE bool sums_windows(const ConvPass& p) {
 
 // One row of x against R rows of dy, one vector of channels. Strides in floats.
 struct WindowRow {
-  const float *x, *dy;  // x's first pixel; the first pixel of the row of dy that tap row 0 meets
-  int64_t dy_row;       // dy is passed upwards: tap row r meets the row r before it
-  int64_t channels, cols, dy_cols, left;  // cols of x; left: zeros before it
-  float* dw;                              // of the first tap row
+  const float* x;            // first pixel
+  const float* dy[kWindow];  // first pixels of the rows of dy that the tap rows meet
+  int64_t channels, dy_pixel;
+  int64_t cols, dy_cols, left;  // cols of x; left: zeros before it
+  float* dw;                    // of the first tap row
+  int lanes;                    // channels, if fewer than a vector's
 };
 
-template <int R>
+template <int R, bool kWhole>
 struct WindowSums {
   vf acc[R][kWindow], dy[R][kWindow];  // dy: column j stands in place j % kWindow
 
   // Column `col` of x, J = col % kWindow; the newest column of dy is col + left.
   template <int J, bool kInside>
   CNNFAST_INLINE void step(const WindowRow& t, int64_t col, WindowSums& s) {
-    const vf x = load(t.x + col * t.channels);
-    const float* dy = t.dy + (col + t.left) * t.channels;
+    const vf x = load_part<kWhole>(t.x + col * t.channels, t.lanes);
+    const int64_t newest = (col + t.left) * t.dy_pixel;
     CNNFAST_UNROLL
     for (int r = 0; r < R; ++r) {
-      s.dy[r][J] = kInside || col + t.left < t.dy_cols ? load(dy - r * t.dy_row) : vf{};
+      s.dy[r][J] =
+          kInside || col + t.left < t.dy_cols ? load_part<kWhole>(t.dy[r] + newest, t.lanes) : vf{};
       CNNFAST_UNROLL
       for (int tap = 0; tap < kWindow; ++tap)
         s.acc[r][tap] += x * s.dy[r][(J - tap + kWindow) % kWindow];
@@ -44,9 +47,9 @@ struct WindowSums {
   }
 };
 
-template <int R>
+template <int R, bool kWhole>
 void window_row(const WindowRow& row) {
-  using Sums = WindowSums<R>;
+  using Sums = WindowSums<R, kWhole>;
   const WindowRow t = row;
   Sums s;
   CNNFAST_UNROLL
@@ -55,9 +58,10 @@ void window_row(const WindowRow& row) {
     s.acc[r][tap] = vf{};
     // Columns left - 1 and left - 2 of dy, which meet x's first pixel under taps 1 and 2.
     const int64_t col = t.left - tap;
-    s.dy[r][(kWindow - tap) % kWindow] = tap > 0 && col >= 0 && col < t.dy_cols
-                                             ? load(t.dy - r * t.dy_row + col * t.channels)
-                                             : vf{};
+    s.dy[r][(kWindow - tap) % kWindow] =
+        tap > 0 && col >= 0 && col < t.dy_cols
+            ? load_part<kWhole>(t.dy[r] + col * t.dy_pixel, t.lanes)
+            : vf{};
   }
   const int64_t inside = smaller(t.cols, t.dy_cols - t.left);
   int64_t col = 0;
@@ -73,27 +77,75 @@ void window_row(const WindowRow& row) {
   }
   CNNFAST_UNROLL
   for (int r = 0; r < R; ++r) CNNFAST_UNROLL
-  for (int tap = 0; tap < kWindow; ++tap) {
-    float* dw = t.dw + (r * kWindow + tap) * t.channels;
-    store(dw, load(dw) + s.acc[r][tap]);
-  }
+  for (int tap = 0; tap < kWindow; ++tap)
+    add_part<kWhole>(t.dw + (r * kWindow + tap) * t.channels, s.acc[r][tap], t.lanes);
 }
+
+template <bool kWhole>
+void window_rows(const WindowRow& row, int64_t taps) {
+  if (taps == 3)
+    window_row<3, kWhole>(row);
+  else if (taps == 2)
+    window_row<2, kWhole>(row);
+  else if (taps == 1)
+    window_row<1, kWhole>(row);
+}
+
+// Rows of dy, which three rows of x meet, of pixels so wide that neighbours share a set or two of
+// L1: copied, a line further apart, and beside a boundary of vectors as x's are (8x14x14x512 on two
+// cores of a Zen 4: 310 to 140 us).
+class WindowCopies {
+ public:
+  static bool copies(const ConvPass& p) { return p.src_c >= 512; }
+  static int64_t pixel(const ConvPass& p) { return p.src_c + 16; }
+  static int64_t floats(const ConvPass& p) {
+    return copies(p) ? kWindow * p.dst_w * pixel(p) + kLanes : 0;
+  }
+
+  WindowCopies(const ConvPass& p, const float* x, float* room)
+      : p_(p),
+        copies_(copies(p)),
+        lead_(unaligned_floats(x, p.src_c)),
+        room_(room + (lead_ > 0 ? kLanes - lead_ : 0)) {}
+
+  int64_t pixel() const { return copies_ ? pixel(p_) : p_.src_c; }
+  const float* row(const float* dy, int64_t row) const {
+    return copies_ ? at(row) : dy + row * p_.dst_row;
+  }
+  void copy(const float* dy, int64_t row) const {
+    if (!copies_) return;
+    const float* from = dy + row * p_.dst_row;
+    float* to = at(row);
+    for (int64_t i = 0; i < p_.dst_w; ++i, from += p_.src_c, to += pixel(p_))
+      for (int64_t c = 0; c < p_.src_c; c += kLanes) store(to + c, load(from + c));
+  }
+
+ private:
+  float* at(int64_t row) const { return room_ + row % kWindow * p_.dst_w * pixel(p_); }
+
+  const ConvPass& p_;
+  bool copies_;
+  int64_t lead_;
+  float* room_;
+};
 
 // Whole vectors of channels only. Sums rows [row_begin, row_end) of dy.
 void conv_depthwise_sum_windows(const ConvPass& p, const float* x, const float* dy, float* dw,
-                                float* db, const ConvSumRegion& region, bool first) {
+                                float* db, float* scratch, const ConvSumRegion& region,
+                                bool first) {
   const int64_t channels = p.src_c, row_floats = p.src_w * channels;
   if (first) {
     zero_floats(dw, kWindow * kWindow * channels);
     if (db) zero_floats(db, channels);
   }
   WindowRow t{};
-  t.dy_row = p.dst_row;
+  const WindowCopies copies(p, x, scratch);
+  t.dy_pixel = copies.pixel();
   t.channels = channels;
   t.cols = p.src_w;
   t.dy_cols = p.dst_w;
   t.left = -p.col_first;
-  const int64_t parts = (channels + kLanes - 1) / kLanes;
+  const ChannelCut cut(WindowCopies::copies(p) ? x : dy, channels);  // dy is loaded three times
   // The rows of x that these rows of dy meet.
   const int64_t begin = larger(0, region.row_begin + p.row_first);
   const int64_t end = smaller(p.src_h, region.row_end - 1 + p.row_first + kWindow);
@@ -106,28 +158,29 @@ void conv_depthwise_sum_windows(const ConvPass& p, const float* x, const float* 
       const int64_t r_begin = larger(0, out - region.row_end + 1);
       const int64_t r_end = smaller(kWindow, out - region.row_begin + 1);
       const bool last = row + 1 == end;
-      for (int64_t c = 0; c < channels; c += kLanes) {
-        prefetch_share<2>(source + (row + 1) * row_floats, last ? 0 : row_floats, c / kLanes,
-                          parts);
+      for (int64_t r = r_begin; r < r_end; ++r)  // the others met the row of x before
+        if (r == 0 || row == begin) copies.copy(gradient, out - r);
+      const float* rows[kWindow] = {gradient, gradient, gradient};
+      for (int64_t r = r_begin; r < r_end; ++r) rows[r - r_begin] = copies.row(gradient, out - r);
+      int64_t count = 0;
+      for (int64_t c = 0; c < channels; c += count) {
+        count = cut.length(c, kLanes);
+        prefetch_share<2>(source + (row + 1) * row_floats, last ? 0 : row_floats, c, c + count,
+                          channels);
         prefetch_share<2>(gradient + (out + 1) * p.dst_row,
-                          out + 1 < region.row_end && out + 1 >= 0 ? p.dst_row : 0, c / kLanes,
-                          parts);
+                          out + 1 < region.row_end && out + 1 >= 0 ? p.dst_row : 0, c, c + count,
+                          channels);
         t.x = source + row * row_floats + c;
-        t.dy = gradient + (out - r_begin) * p.dst_row + c;
+        for (int r = 0; r < kWindow; ++r) t.dy[r] = rows[r] + c;
         t.dw = dw + r_begin * kWindow * channels + c;
-        if (r_end - r_begin == 3) {
-          window_row<3>(t);
-        } else if (r_end - r_begin == 2) {
-          window_row<2>(t);
-        } else if (r_end - r_begin == 1) {
-          window_row<1>(t);
-        }
+        t.lanes = static_cast<int>(count);
+        (count == kLanes ? window_rows<true> : window_rows<false>)(t, r_end - r_begin);
       }
     }
     if (!db) continue;
     for (int64_t row = region.row_begin; row < region.row_end; ++row)
       for (int64_t c = 0; c < channels; c += kLanes)
-        depthwise_row_bias<1>(gradient + row * p.dst_row + c, channels, p.dst_w, db + c);
+        depthwise_row_bias<1>(gradient + row * p.dst_row + c, channels, p.dst_w, db + c, kLanes);
   }
 }
 

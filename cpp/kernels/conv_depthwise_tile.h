@@ -147,11 +147,11 @@ struct PairOfRows {
   static constexpr int kWidth = Q;
   // A row of x: `first` taps for y's first row, `second` for the other.
   template <bool kFirst, bool kSecond>
-  CNNFAST_INLINE void add_row(const float* pixel, int64_t step, const vf (&first)[S],
+  CNNFAST_INLINE void add_row(const DepthwiseTile& t, const float* pixel, const vf (&first)[S],
                               const vf (&second)[S], vf (&acc)[2][Q][1]) {
     CNNFAST_UNROLL
-    for (int i = 0; i < Q + S - 1; ++i, pixel += step) {
-      const vf value = load(pixel);
+    for (int i = 0; i < Q + S - 1; ++i, pixel += t.tap_col) {
+      const vf value = load_channels<1, kKind>(t, pixel, 0);
       CNNFAST_UNROLL
       for (int s = 0; s < S; ++s) {
         if (i < s || i - s >= Q) continue;
@@ -168,7 +168,7 @@ struct PairOfRows {
     const float* w = t.w + panel;
     CNNFAST_UNROLL
     for (int s = 0; s < S; ++s) first[s] = second[s] = load(w + s * kPanel);
-    add_row<true, false>(x, t.tap_col, first, second, acc);
+    add_row<true, false>(t, x, first, second, acc);
     for (int64_t r = t.rows - 1; r > 0; --r) {
       x += t.tap_row;
       w += t.w_row;
@@ -177,9 +177,9 @@ struct PairOfRows {
         second[s] = first[s];
         first[s] = load(w + s * kPanel);
       }
-      add_row<true, true>(x, t.tap_col, first, second, acc);
+      add_row<true, true>(t, x, first, second, acc);
     }
-    add_row<false, true>(x + t.tap_row, t.tap_col, first, first, acc);
+    add_row<false, true>(t, x + t.tap_row, first, first, acc);
     store_pixels<Q, 1, kKind>(t, y, acc[0]);
     store_pixels<Q, 1, kKind>(t, y + t.y_row, acc[1]);
   }
@@ -230,42 +230,73 @@ constexpr DepthwiseWalks walks_of() {
 template <int V, Lanes kKind>
 using AnyTile = AnyTaps<6, V, kKind>;
 
+// Columns that tiles of so many make, those where the last one overlaps counted twice.
+CNNFAST_INLINE int64_t tiled_columns(int64_t columns, int64_t width) {
+  return (columns + width - 1) / width * width;
+}
+
 // Accumulators, a row of taps and a pixel: 4 x 2 + 3 x 2 + 1 or 8 + 5 + 1 of 16 registers, 8 x 2 +
 // 5 x 2 + 1 of 32. Two vectors make a whole cache line of AVX2's.
-template <int S, int kStep>
-struct RowTiles {
+template <int S>
+struct RowSize {
   static constexpr int kVectors = S <= 3 || kRegisters == 32 ? 2 : 1;
   static constexpr int kWidth = kVectors == 2 && kRegisters == 16 ? 4 : 8;
+};
+template <int S, int kStep, int kWidth = RowSize<S>::kWidth>
+struct RowTiles {
   template <int V, Lanes kKind>
   using Tile = RowOfTaps<kWidth, S, kStep, V, kKind>;
-  static constexpr DepthwiseWalks walks() { return walks_of<Tile, kVectors>(); }
+  static constexpr DepthwiseWalks walks() { return walks_of<Tile, RowSize<S>::kVectors>(); }
 };
 
-CNNFAST_INLINE DepthwiseWalks depthwise_walks(const DepthwiseTile& t) {
+CNNFAST_INLINE DepthwiseWalks depthwise_walks(const DepthwiseTile& t, int64_t columns) {
   if (t.x_col == t.tap_col) {
     if (t.cols == 1) return RowTiles<1, 1>::walks();
     if (t.cols == 2) return RowTiles<2, 1>::walks();
     if (t.cols == 3) return RowTiles<3, 1>::walks();
     if (t.cols == 5) return RowTiles<5, 1>::walks();
   } else if (t.x_col == 2 * t.tap_col) {
-    if (t.cols == 3) return RowTiles<3, 2>::walks();
+    if (t.cols == 3) {
+      // Halved maps of 56 and 28 columns leave 27 and 13, and of 14 columns 6.
+      if constexpr (kRegisters == 32) {
+        if (columns == 6) return RowTiles<3, 2, 6>::walks();
+        if (tiled_columns(columns, 7) < tiled_columns(columns, 8))
+          return RowTiles<3, 2, 7>::walks();
+      }
+      return RowTiles<3, 2>::walks();
+    }
     if (t.cols == 5) return RowTiles<5, 2>::walks();
   }
   return walks_of<AnyTile, 2>();
 }
 
-// Two rows of whole vectors, or null: with other taps, and without enough registers.
-CNNFAST_INLINE DepthwiseWalks::Function depthwise_pair_walk(const DepthwiseTile& t, bool streams) {
-  if constexpr (kPairsRows) {
-    if (t.x_col != t.tap_col) return nullptr;
-    if (t.cols == 3)
-      return streams ? depthwise_walk<PairOfRows<8, 3, Lanes::streamed>, 1>
-                     : depthwise_walk<PairOfRows<8, 3, Lanes::whole>, 1>;
-    if (t.cols == 5)
-      return streams ? depthwise_walk<PairOfRows<8, 5, Lanes::streamed>, 1>
-                     : depthwise_walk<PairOfRows<8, 5, Lanes::whole>, 1>;
+// Two rows for any channels, a vector at a time.
+struct DepthwisePairs {
+  DepthwiseWalks::Function whole = nullptr, ragged = nullptr;
+};
+
+// Tiles of Q columns, or of fewer where that leaves less to make twice: 12 are 6 + 6, 26 are 9 + 9
+// + 9.
+template <int S, int Q = 9, int kBest = Q>
+DepthwisePairs pairs_of(int64_t columns, bool streams) {
+  if constexpr (Q > 5) {
+    if (tiled_columns(columns, Q - 1) < tiled_columns(columns, kBest))
+      return pairs_of<S, Q - 1, Q - 1>(columns, streams);
+    return pairs_of<S, Q - 1, kBest>(columns, streams);
+  } else {
+    return {streams ? depthwise_walk<PairOfRows<kBest, S, Lanes::streamed>, 1>
+                    : depthwise_walk<PairOfRows<kBest, S, Lanes::whole>, 1>,
+            depthwise_walk<PairOfRows<kBest, S, Lanes::ragged>, 1>};
   }
-  return nullptr;
+}
+// For `columns` columns. Nulls with other taps, and without enough registers.
+CNNFAST_INLINE DepthwisePairs depthwise_pairs(const DepthwiseTile& t, int64_t columns,
+                                              bool streams) {
+  if constexpr (kPairsRows) {
+    if (t.x_col == t.tap_col && t.cols == 3) return pairs_of<3>(columns, streams);
+    if (t.x_col == t.tap_col && t.cols == 5) return pairs_of<5>(columns, streams);
+  }
+  return {};
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ struct ConvPass {
   bool copy = false;                // some tap leaves the source: rows go through a padded copy
   std::int64_t copy_w = 0;          // source columns the pass touches
   std::int64_t block_rows = 1;      // destination rows made per walk over the channel blocks
-  std::int64_t block_channels = 0;  // depthwise, of a padded copy
+  std::int64_t block_channels = 0;  // depthwise kernel's gradient, of a padded copy
   std::int64_t weight_step = 0;     // floats between the weights of neighbouring reduction indices
   bool packed = true;               // false: the weights are the user's HWIO array, weight_step = K
   ActivationKind activation = ActivationKind::linear;

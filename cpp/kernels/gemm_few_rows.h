@@ -166,13 +166,6 @@ CNNFAST_INLINE void panel_step(const float* a, int64_t rows, const float* b, int
   }
 }
 
-// Floats before the next vector's boundary, if they are the same in all rows: a load that touches
-// two lines of memory waits for both.
-CNNFAST_INLINE int64_t unaligned_floats(const float* p, int64_t row) {
-  if (row % kLanes != 0) return 0;
-  return -static_cast<int64_t>(reinterpret_cast<uintptr_t>(p) / sizeof(float)) & (kLanes - 1);
-}
-
 void panel_product(const Gemm& g, int64_t n0) {
   float a[kPanelRows * kPanelStep];
   const int64_t columns = smaller(panel_columns(g), g.n - n0), row = panel_row(g);

@@ -6,13 +6,20 @@
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
-// Part `share` of `of` of the cache lines of some floats; kLocality as __builtin_prefetch has it: 3
-// for L1, 2 for L2.
+// Parts [begin, end) of `of` of the cache lines of some floats; kLocality as __builtin_prefetch has
+// it: 3 for L1, 2 for L2.
+template <int kLocality = 3>
+CNNFAST_INLINE void prefetch_share(const float* from, int64_t floats, int64_t begin, int64_t end,
+                                   int64_t of) {
+  const int64_t lines = (floats + 15) / 16;
+  for (int64_t i = lines * begin / of; i < lines * end / of; ++i)
+    __builtin_prefetch(from + i * 16, 0, kLocality);
+}
+
+// Part `share` of them.
 template <int kLocality = 3>
 CNNFAST_INLINE void prefetch_share(const float* from, int64_t floats, int64_t share, int64_t of) {
-  const int64_t lines = (floats + 15) / 16;
-  for (int64_t i = lines * share / of; i < lines * (share + 1) / of; ++i)
-    __builtin_prefetch(from + i * 16, 0, kLocality);
+  prefetch_share<kLocality>(from, floats, share, share + 1, of);
 }
 
 // The same of every row.

@@ -71,6 +71,12 @@ CNNFAST_INLINE void fence_streams() {
   _mm_sfence();
 #endif
 }
+// Floats before the next vector's boundary, if they are the same in all rows, `row` floats apart: a
+// load that touches two lines takes twice as long, and waits for both.
+CNNFAST_INLINE int64_t unaligned_floats(const float* p, int64_t row) {
+  if (row % kLanes != 0) return 0;
+  return -static_cast<int64_t>(reinterpret_cast<uintptr_t>(p) / sizeof(float)) & (kLanes - 1);
+}
 // x - 0, not 0 + x: only the former is x itself (-0 too), so only it folds to one instruction.
 CNNFAST_INLINE vf broadcast(float x) { return x - vf{}; }
 CNNFAST_INLINE vi broadcast(int32_t x) { return vi{} + x; }

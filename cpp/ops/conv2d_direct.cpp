@@ -95,39 +95,19 @@ void build_planar_forward(const Problem& problem, StepBuilder& steps) {
                   Way::planar);
 }
 
-constexpr std::int64_t kPanelBytes = 64 << 10;  // of a padded copy of some channels' rows
+constexpr std::int64_t kPanelBytes = 64 << 10;  // of a padded copy of some rows
 
-// Rows and channels of a padded copy: as many channels as leave it a few rows.
-void choose_depthwise_blocks(ConvPass& p, const ConvKernels& kernels) {
-  const auto row_bytes = [&](std::int64_t channels) { return 4 * p.copy_w * channels; };
-  const auto rows = [&](std::int64_t channels) {
-    const std::int64_t fit = kPanelBytes / row_bytes(channels) - (p.row_taps - 1) * p.row_tap_step;
-    return (fit - 1) / p.row_step + 1;
-  };
-  p.block_channels = 64;
-  while (p.block_channels > 2 * kernels.lanes &&
-         rows(p.block_channels) < std::min<std::int64_t>(p.dst_h, 8))
-    p.block_channels /= 2;
-  p.block_rows =
-      std::clamp<std::int64_t>(rows(p.group_k > 1 ? p.src_c * p.group_k : p.block_channels), 1,
-                               std::max<std::int64_t>(1, p.dst_h));
-}
-
-// Channels that are repeated need a copy, and in a small L1 wide pixels are faster through one, as
-// neighbours share two sets; but not taps of a phase, which are few, nor what memory brings. Other
-// sources are read where they lie.
-DirectPlan depthwise_plan(DirectPlan plan, const Problem& problem) {
-  constexpr std::int64_t kWidePixel = 512, kRoomyL1 = 48 << 10;  // channels, bytes
-  const ConvKernels& kernels = problem.kernels.conv;
-  const bool cached = plan.images * (plan.src_image + plan.dst_image) <= kCachedFloats &&
-                      problem.caches.first < kRoomyL1;
+// Channels that are repeated need a copy; other sources are read where they lie.
+DirectPlan depthwise_plan(DirectPlan plan) {
   for (PlannedPass& each : plan.passes) {
     ConvPass& p = each.pass;
-    const bool faster = p.src_c >= kWidePixel && plan.passes.size() == 1 && cached;
-    p.copy = p.reduction() > 0 && p.dst_w > 0 && p.dst_h > 0 && !plan.pixels_per_image &&
-             (p.group_k > 1 || faster);
+    p.copy =
+        p.reduction() > 0 && p.dst_w > 0 && p.dst_h > 0 && !plan.pixels_per_image && p.group_k > 1;
     p.block_rows = std::max<std::int64_t>(1, p.dst_h);
-    if (p.copy) choose_depthwise_blocks(p, kernels);
+    if (!p.copy) continue;
+    const std::int64_t row_bytes = 4 * p.copy_w * p.src_c * p.group_k;
+    const std::int64_t fit = kPanelBytes / row_bytes - (p.row_taps - 1) * p.row_tap_step;
+    p.block_rows = std::clamp<std::int64_t>((fit - 1) / p.row_step + 1, 1, p.block_rows);
   }
   return plan;
 }
@@ -135,15 +115,13 @@ DirectPlan depthwise_plan(DirectPlan plan, const Problem& problem) {
 DirectPlan plan_depthwise_forward(const Problem& problem) {
   const Conv2dShape s = conv2d_forward_shape(problem);
   return depthwise_plan(
-      plan_direct_forward(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1),
-      problem);
+      plan_direct_forward(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1));
 }
 
 DirectPlan plan_depthwise_backward_input(const Problem& problem) {
   const Conv2dShape s = conv2d_backward_input_shape(problem);
   return depthwise_plan(
-      plan_direct_backward_input(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1),
-      problem);
+      plan_direct_backward_input(s, problem.kernels.conv, epilogue_of(problem), s.group_k() == 1));
 }
 
 void build_depthwise_forward(const Problem& problem, StepBuilder& steps) {

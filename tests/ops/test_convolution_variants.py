@@ -410,14 +410,28 @@ def test_depthwise_wherever_arrays_begin(channels, kernel, strides, rng):
     dx = convolution.conv2d_backward_input(gradient, w, shape, **how)
     dw = convolution.conv2d_backward_kernel(values, gradient, w.shape, **how)
     for level in levels():
-        for bytes_past in (0, 4, 16, 60):
-            x, dy = _placed(values, bytes_past), _placed(gradient, bytes_past)
-            what = f"{level}, {bytes_past} bytes past a line"
+        for x_past, dy_past in ((0, 0), (4, 4), (16, 32), (60, 16)):
+            x, dy = _placed(values, x_past), _placed(gradient, dy_past)
+            what = f"{level}, {x_past} and {dy_past} bytes past a line"
             assert_accurate(ops.conv2d(x, w, **how), y, "float32", what)
             ours = ops.conv2d_backward_input(dy, w, shape, **how)
             assert_accurate(ours, dx, "float32", f"dx, {what}")
             ours = ops.conv2d_backward_kernel(x, dy, w.shape, **how)
             assert_accurate(ours, dw, "float32", f"dw, {what}")
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("taps", [3, 5])
+def test_depthwise_of_every_width(taps, strides, rng):
+    """Tiles are as wide as leaves the fewest columns to make twice."""
+    w = rng.standard_normal((taps, taps, 1, 32)).astype("float32")
+    how = {"groups": 32, "padding": "same", "strides": strides}
+    for width in range(1, 31):
+        x = rng.standard_normal((1, 6, width, 32)).astype("float32")
+        y = convolution.conv2d(x, w, **how)
+        for level in levels():
+            ours = ops.conv2d(_placed(x, 16), w, **how)
+            assert_accurate(ours, y, "float32", f"{level}, width {width}")
 
 
 def _placed(values, bytes_past):

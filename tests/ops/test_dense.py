@@ -51,6 +51,32 @@ def test_float32(rng):
                 assert_accurate(y, right[name], "float32", f"{name}, {case}, {level}")
 
 
+def test_few_rows_of_large_weights(rng):
+    """Panels, dot products, and weights that begin beside a boundary of vectors."""
+    for rows, size, out in ((4, 1040, 1024), (16, 1024, 1040), (31, 1056, 1024), (50, 1024, 1050)):
+        x, w, b, dy = _operands((rows, size), out, rng, "float32")
+        y, dx = oracle.dense(x, w, b), oracle.dense_backward_input(dy, w)
+        room = np.empty(w.size + 32, np.float32)
+        for past in (0, 4, 15):
+            begin = -room.ctypes.data % 64 // 4 + past
+            placed = room[begin : begin + w.size].reshape(w.shape)
+            placed[...] = w
+            for level in levels():
+                what = f"{rows}x{size} to {out}, {level}, {past} floats past a line"
+                assert_accurate(ops.dense(x, placed, b), y, "float32", f"y {what}")
+                ours = ops.dense_backward_input(dy, placed)
+                assert_accurate(ours, dx, "float32", f"dx {what}")
+
+
+def test_kernel_gradient_too_large_for_the_caches(rng):
+    for rows in (1, 3, 20):
+        x, _, _, dy = _operands((rows, 2200), 2112, rng, "float32")
+        want = oracle.dense_backward_kernel(x, dy)
+        for level in levels():
+            ours = ops.dense_backward_kernel(x, dy)
+            assert_accurate(ours, want, "float32", f"{rows} rows, {level}")
+
+
 def test_float64(rng):
     for shape, out in SHAPES:
         operands = _operands(shape, out, rng, "float64")
