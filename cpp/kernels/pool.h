@@ -3,6 +3,7 @@
 
 #include "kernels/pool_average_stream.h"
 #include "kernels/pool_common.h"
+#include "kernels/prefetch.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
@@ -133,9 +134,14 @@ CNNFAST_INLINE void for_vectors(const PoolSizes& s, const Folding& folding, cons
   t.columns = s.window_w;
   t.h = clip(s.h, s.window_h, start_h);
   const float* from = x + (row / s.oh * s.h + start_h) * t.row;
+  // The rows that only the next row of overlapping windows reads, as far as this image has them:
+  // where several rows are read side by side the hardware asks for them too late.
+  const int64_t fresh =
+      s.window_h > s.stride_h ? larger(0, smaller(s.stride_h, s.h - start_h - s.window_h)) : 0;
   const auto one_pixel = [&](int64_t ow) __attribute__((always_inline)) {
     const int64_t start_w = ow * s.stride_w - s.left;
     t.x = from + start_w * s.c;
+    prefetch_rows(from + s.window_h * t.row, t.row, fresh, t.row, ow, s.ow);
     t.w = clip(s.w, s.window_w, start_w);
     with_square(s, t, [&](auto square) __attribute__((always_inline)) {
       int64_t c = 0;
