@@ -14,6 +14,7 @@ namespace {
 // neighbouring (kw, c), pieces of them, read where x lies or from a padded copy. Else pieces of the
 // channels, which all taps read from one panel.
 struct SumLayout {
+  bool once;  // both operands are read where they lie
   bool panels;
   bool by_pieces;  // units are counted piece by piece, not block by block
   bool merged;     // one segment holds all kw and c: one group, adjoining taps
@@ -29,7 +30,7 @@ CNNFAST_INLINE SumLayout sum_layout(const ConvPass& p) {
   // unless pixels so far apart share sets of L1 (256 to 64, 56x56: 256 to 312 GFLOP/s; 1024 to 256,
   // 14x14: 300 to 175).
   const bool once = kRegisters == 32 && p.row_taps == 1 && p.col_taps == 1 && !p.copy &&
-                    p.col_step == 1 && p.src_c <= 256 && p.group_k <= 4 * kBlock;
+                    p.col_step == 1 && p.src_c <= 256 && p.group_k <= 256;
   const bool panels = !once && p.group_c >= kTilePixels + kTilePixels / 3 &&
                       p.copy_rows(1) * p.copy_w * p.src_c <= kMostFloats;
   const bool merged = !panels && p.groups == 1 && (p.col_tap_step == 1 || p.col_taps == 1);
@@ -41,9 +42,14 @@ CNNFAST_INLINE SumLayout sum_layout(const ConvPass& p) {
   // Whoever makes a range of units packs what it reads: less if the larger operand is cut.
   const bool by_pieces =
       panels && SourcePanels(p, 1, p.dst_h).size() > p.dst_h * p.dst_w * p.group_k;
-  return {
-      panels, by_pieces, merged, merged ? 1 : p.col_taps, bases, (p.row_taps + bases - 1) / bases,
-      pieces};
+  return {once,
+          panels,
+          by_pieces,
+          merged,
+          merged ? 1 : p.col_taps,
+          bases,
+          (p.row_taps + bases - 1) / bases,
+          pieces};
 }
 
 CNNFAST_INLINE int64_t sum_blocks(const ConvPass& p) {
@@ -57,8 +63,9 @@ int64_t conv_backward_kernel_units(const ConvPass& p) {
 // dy goes into panels where enough tiles read them, and where its last vector would reach behind
 // the array. A pixel of two blocks of AVX-512 is four lines, which are read as well where they lie.
 CNNFAST_INLINE bool packs_dy(const ConvPass& p) {
-  return p.group_k % kLanes != 0 ||
-         (p.group_k > (kRegisters == 32 ? 2 : 1) * kBlock && sum_layout(p).tiles() >= 4);
+  if (p.group_k % kLanes != 0) return true;
+  const SumLayout l = sum_layout(p);
+  return !l.once && p.group_k > (kRegisters == 32 ? 2 : 1) * kBlock && l.tiles() >= 4;
 }
 CNNFAST_INLINE int64_t dy_panel(const ConvPass& p, int64_t block) {  // floats of a pixel
   return p.group_k - block * kBlock > kLanes ? kBlock : kLanes;
