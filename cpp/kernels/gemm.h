@@ -290,7 +290,7 @@ void gemm(const Gemm& g) {
       const int64_t next_depth = smaller(g.k - next_k, kBlockK);
       const int64_t next_columns = smaller(g.n - next_n, kBlockColumns);
       const int64_t steps = strips * tiles * depth;
-      Errand errand = !more || !packed  ? Errand(b)
+      Errand errand = !more || !packed || steps == 0 ? Errand(b)
                       : g.b_column == 1 ? Errand(next, next_depth, g.b_k, next_columns, steps)
                                         : Errand(next, next_columns, g.b_column, next_depth, steps);
       // Strips of nearly equal height: 16 rows are 8 + 8, not 14 + 2.

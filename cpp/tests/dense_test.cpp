@@ -66,6 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         DenseCase{0, 5, 7, ActivationKind::linear}, DenseCase{1, 1, 1, ActivationKind::linear},
         DenseCase{3, 0, 5, ActivationKind::relu}, DenseCase{1, 17, 10, ActivationKind::relu},
+        DenseCase{80, 0, 1100, ActivationKind::relu}, DenseCase{9, 0, 200, ActivationKind::linear},
         DenseCase{1, 300, 1, ActivationKind::linear}, DenseCase{1, 301, 7, ActivationKind::linear},
         DenseCase{1, 1600, 10, ActivationKind::linear},
         DenseCase{1, 97, 15, ActivationKind::linear}, DenseCase{1, 130, 16, ActivationKind::linear},

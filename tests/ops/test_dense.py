@@ -110,3 +110,13 @@ def test_empty_batch():
 def test_matmul(rng):
     x, w = rng.standard_normal((2, 3, 4)), rng.standard_normal((4, 5))
     assert_accurate(ops.matmul(x, w), x @ w, "float64")
+
+
+def test_gradient_of_the_bias_alone(rng):
+    """The kernel's gradient, which comes from the same step, is not made."""
+    for rows, size, out in ((5, 8, 1100), (300, 8, 200)):
+        x, w, b, dy = _operands((rows, size), out, rng, "float32")
+        for level in levels():
+            gradient = cnnfast.grad(lambda b, x=x, w=w, dy=dy: ops.sum(ops.dense(x, w, b) * dy))(b)
+            want = dy.astype(np.float64).sum(axis=0)
+            assert_accurate(gradient, want, "float32", f"{rows} rows to {out}, {level}")
