@@ -288,9 +288,14 @@ CNNFAST_INLINE int64_t spread_row(const Gemm& g) {
 
 using DotProducts = void (*)(const float*, int64_t, const float* const*, int64_t, float*, int64_t,
                              int, int64_t);
+template <int M, bool kAsks>
+void dot_strip(const float* a, int64_t a_row, const float* const* b, int64_t k, float* c,
+               int64_t c_row, int columns, int64_t ahead) {
+  dot_products<M, kDotColumns, kAsks>(a, a_row, b, k, c, c_row, columns, ahead);
+}
 template <bool kAsks, int M = kDotRows>
 DotProducts dot_function(int64_t rows) {
-  if (rows == M) return dot_products<M, kDotColumns, kAsks>;
+  if (rows == M) return dot_strip<M, kAsks>;
   if constexpr (M > 1)
     return dot_function<kAsks, M - 1>(rows);
   else
@@ -324,14 +329,15 @@ void gemm_few_rows_transposed(const Gemm& g) {
       for (int64_t s = 0; s < strips; ++s) {
         const int64_t rows = each + (s < more ? 1 : 0);
         const bool asks = far && s == 0 && columns == kDotColumns;
-        const auto call = [&](auto f) {
-          f(a + m * a_row, a_row, b, g.k, c + m * g.c_row, g.c_row, columns,
-            kDotColumns * g.b_column);
-        };
-        if (rows == kDotRows && !asks)
-          call(dot_products<kDotRows, kDotColumns, false>);  // short ones count in its place
+        const float* strip = a + m * a_row;
+        float* to = c + m * g.c_row;
+        const int64_t ahead = kDotColumns * g.b_column;
+        if (rows == kDotRows && !asks)  // in its place, where short ones count
+          dot_products<kDotRows, kDotColumns, false>(strip, a_row, b, g.k, to, g.c_row, columns,
+                                                     ahead);
         else
-          call(asks ? dot_function<true>(rows) : dot_function<false>(rows));
+          (asks ? dot_function<true>(rows) : dot_function<false>(rows))(strip, a_row, b, g.k, to,
+                                                                        g.c_row, columns, ahead);
         m += rows;
       }
     });
