@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace cnnfast {
 
@@ -14,5 +15,9 @@ inline constexpr std::int64_t kCachedFloats = 4 << 20;
 
 // As the operating system tells them; the defaults where it does not.
 const Caches& machine_caches();
+
+// Bytes of the largest level that Linux describes in a folder of `index0`, `index1`, ...; 0 when
+// nothing there can be read.
+std::int64_t last_cache_bytes(const std::string& folder);
 
 }  // namespace cnnfast

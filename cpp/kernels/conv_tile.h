@@ -81,19 +81,32 @@ struct PixelOffsets {
 // kAsks: for what the next tile reads.
 template <int B, int Q, int V, bool kAsks = false>
 void conv_tile(const Tile& t) {
+  // The sums begin with the bias, which costs nothing there.
+  vf bias[V];
+  CNNFAST_UNROLL
+  for (int v = 0; v < V; ++v)
+    bias[v] = !t.bias        ? vf{}
+              : v == V - 1 ? load_first(t.bias + v * kLanes, t.last)
+                           : load(t.bias + v * kLanes);
   vf acc[B][Q][V];
   CNNFAST_UNROLL
   for (int b = 0; b < B; ++b) CNNFAST_UNROLL
   for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
-  for (int v = 0; v < V; ++v)
-    acc[b][q][v] = t.add ? load(t.y + b * t.y_base + q * t.y_pixel + v * kLanes) : vf{};
+  for (int v = 0; v < V; ++v) acc[b][q][v] = bias[v];
+  if (t.add) {
+    CNNFAST_UNROLL
+    for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+    for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v) acc[b][q][v] += load(t.y + b * t.y_base + q * t.y_pixel + v * kLanes);
+  }
 
   const PixelOffsets<Q> offset(t.pixel * static_cast<int64_t>(sizeof(float)));
   const float* w = t.w;
   // Weights mostly come from L2, in time where the core is this thread's own. Beside another one,
   // which takes half of the loads in flight, asking ahead brings 5 %; what lies behind the last
   // weights is the next block's.
-  const int64_t ahead = 16 * t.w_step;
+  int64_t ahead = 16 * t.w_step;
+  __asm__("" : "+r"(ahead));  // one register for both vectors
   const float* next = t.next;
   for (int64_t r = 0; r < t.rows; ++r) {
     const float* row = t.x + r * t.row_step;
@@ -126,16 +139,6 @@ void conv_tile(const Tile& t) {
     }
   }
 
-  if (t.bias) {
-    vf bias[V];
-    CNNFAST_UNROLL
-    for (int v = 0; v < V; ++v)
-      bias[v] = v == V - 1 ? load_first(t.bias + v * kLanes, t.last) : load(t.bias + v * kLanes);
-    CNNFAST_UNROLL
-    for (int b = 0; b < B; ++b) CNNFAST_UNROLL
-    for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
-    for (int v = 0; v < V; ++v) acc[b][q][v] += bias[v];
-  }
   if (t.activation == ActivationKind::relu) {
     CNNFAST_UNROLL
     for (int b = 0; b < B; ++b) CNNFAST_UNROLL
@@ -149,38 +152,42 @@ void conv_tile(const Tile& t) {
     for (int v = 0; v < V; ++v)
       acc[b][q][v] = select(acc[b][q][v] < vf{}, acc[b][q][v] * broadcast(t.alpha), acc[b][q][v]);
   }
+  // In registers: for all the compiler knows, a store could change them in t.
+  float* const y = t.y;
+  const int64_t y_pixel = t.y_pixel, y_base = t.y_base;
+  const int last = t.last;
   if (t.streams) {
     CNNFAST_UNROLL
     for (int b = 0; b < B; ++b) CNNFAST_UNROLL
     for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
     for (int v = 0; v < V; ++v)
-      stream(t.y + b * t.y_base + q * t.y_pixel + v * kLanes, acc[b][q][v]);
-  } else if (t.last == kLanes) {
+      stream(y + b * y_base + q * y_pixel + v * kLanes, acc[b][q][v]);
+  } else if (last == kLanes) {
     CNNFAST_UNROLL
     for (int b = 0; b < B; ++b) CNNFAST_UNROLL
     for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
     for (int v = 0; v < V; ++v)
-      store(t.y + b * t.y_base + q * t.y_pixel + v * kLanes, acc[b][q][v]);
-  } else if (B == 1 && t.y_pixel == (V - 1) * kLanes + t.last) {
+      store(y + b * y_base + q * y_pixel + v * kLanes, acc[b][q][v]);
+  } else if (B == 1 && y_pixel == (V - 1) * kLanes + last) {
     // Pixels side by side: whole vectors, whose surplus the tile's next pixels overwrite.
     CNNFAST_UNROLL
     for (int q = 0; q < Q; ++q) {
-      float* y = t.y + q * t.y_pixel;
+      float* to = y + q * y_pixel;
       CNNFAST_UNROLL
-      for (int v = 0; v < V - 1; ++v) store(y + v * kLanes, acc[0][q][v]);
-      if ((Q - q) * t.y_pixel >= V * kLanes)
-        store(y + (V - 1) * kLanes, acc[0][q][V - 1]);
+      for (int v = 0; v < V - 1; ++v) store(to + v * kLanes, acc[0][q][v]);
+      if ((Q - q) * y_pixel >= V * kLanes)
+        store(to + (V - 1) * kLanes, acc[0][q][V - 1]);
       else
-        store_first(y + (V - 1) * kLanes, acc[0][q][V - 1], t.last);
+        store_first(to + (V - 1) * kLanes, acc[0][q][V - 1], last);
     }
   } else {
     CNNFAST_UNROLL
     for (int b = 0; b < B; ++b) CNNFAST_UNROLL
     for (int q = 0; q < Q; ++q) {
-      float* y = t.y + b * t.y_base + q * t.y_pixel;
+      float* to = y + b * y_base + q * y_pixel;
       CNNFAST_UNROLL
-      for (int v = 0; v < V - 1; ++v) store(y + v * kLanes, acc[b][q][v]);
-      store_first(y + (V - 1) * kLanes, acc[b][q][V - 1], t.last);
+      for (int v = 0; v < V - 1; ++v) store(to + v * kLanes, acc[b][q][v]);
+      store_first(to + (V - 1) * kLanes, acc[b][q][V - 1], last);
     }
   }
 }

@@ -88,25 +88,16 @@ void narrow_product(const float* a, int64_t a_row, const float* b, int64_t b_k, 
 }
 
 // Rows in groups of four, then what is left.
-template <class F1, class F2, class F3, class F4>
-CNNFAST_INLINE void in_fours(int64_t rows, F1 one, F2 two, F3 three, F4 four) {
-  int64_t m = 0;
-  for (; m + 4 <= rows; m += 4) four(m);
-  if (rows - m == 3) three(m);
-  if (rows - m == 2) two(m);
-  if (rows - m == 1) one(m);
-}
-
 template <int V>
 void narrow_rows(const Gemm& g, int last) {
   const auto call = [&](int64_t m, auto f) {
     f(g.a + m * g.a_row, g.a_row, g.b, g.b_k, g.c + m * g.c_row, g.c_row, g.k, last);
   };
-  in_fours(
-      g.m, [&](int64_t m) { call(m, narrow_product<1, V>); },
-      [&](int64_t m) { call(m, narrow_product<2, V>); },
-      [&](int64_t m) { call(m, narrow_product<3, V>); },
-      [&](int64_t m) { call(m, narrow_product<4, V>); });
+  int64_t m = 0;
+  for (; m + 4 <= g.m; m += 4) call(m, narrow_product<4, V>);
+  if (g.m - m == 3) call(m, narrow_product<3, V>);
+  if (g.m - m == 2) call(m, narrow_product<2, V>);
+  if (g.m - m == 1) call(m, narrow_product<1, V>);
 }
 
 // One row times a b that L2 holds, kRowVectors of columns at a time.
@@ -127,7 +118,7 @@ void one_row(const Gemm& g) {
   }
 }
 
-// With more rows a panel of c goes from L2 to the sums and back for every kPanelStep rows of b. It
+// With more than kStreamedRows rows a panel of c goes from L2 to the sums and back for every kPanelStep rows of b. It
 // is as wide as L2 allows: memory answers fast along whole rows of b only (16 rows, 9216 to 4096,
 // one core of a Zen 4: panels of 256 columns, which stay in L1, 22 ms, of 4096 12 ms).
 //   AVX-512: 16 of b + 1 sum + 1 broadcast = 18 of 32 registers
@@ -203,24 +194,15 @@ void gemm_few_rows(const Gemm& g) {
       narrow_rows<2>(g, static_cast<int>(g.n - kLanes));
   } else if (g.m == 1 && g.n * g.k <= kRowFloats) {
     one_row(g);
-  } else if (g.m > kStreamedRows && g.m <= kPanelRows) {
+  } else if (g.m > kStreamedRows) {
     for (int64_t n0 = 0; n0 < g.n; n0 += panel_columns(g)) panel_product(g, n0);
-  } else {
+  } else if (g.m > 0) {
+    const auto update = g.m == 1 ? rank_update<1> : g.m == 2 ? rank_update<2> : rank_update<3>;
     for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kRankStep) {
       const int depth = static_cast<int>(smaller(g.k - k0, kRankStep));
-      for (int64_t n0 = 0; n0 < g.n; n0 += kRankColumns) {
-        const int64_t columns = smaller(g.n - n0, kRankColumns);
-        const float* b = g.b + k0 * g.b_k + n0;
-        const auto call = [&](int64_t m, auto f) {
-          f(g.a + m * g.a_row + k0, g.a_row, b, g.b_k, g.c + m * g.c_row + n0, g.c_row, columns,
-            depth, k0 > 0);
-        };
-        in_fours(
-            g.m, [&](int64_t m) { call(m, rank_update<1>); },
-            [&](int64_t m) { call(m, rank_update<2>); },
-            [&](int64_t m) { call(m, rank_update<3>); },
-            [&](int64_t m) { call(m, rank_update<4>); });
-      }
+      for (int64_t n0 = 0; n0 < g.n; n0 += kRankColumns)
+        update(g.a + k0, g.a_row, g.b + k0 * g.b_k + n0, g.b_k, g.c + n0, g.c_row,
+               smaller(g.n - n0, kRankColumns), depth, k0 > 0);
     }
   }
   finish_rows(g.c, g.c_row, g.m, g.n, g.bias, g.activation, g.alpha);

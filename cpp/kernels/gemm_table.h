@@ -34,8 +34,8 @@ struct GemmKernels {
   std::int64_t few_rows, few_rows_of_large, few_rows_of_large_transposed;
   // Packs blocks of b into cache as it goes: for m above a handful.
   void (*gemm)(const Gemm&);
-  // The same for small m, with the scratch that few_rows_scratch_floats says, of sizes and strides
-  // alone: streams b (b_column == 1, a_k == 1) once, packs nothing.
+  // The same for m up to few_rows_of_large, with the scratch that few_rows_scratch_floats says, of
+  // sizes and strides alone: streams b (b_column == 1, a_k == 1) once, packs nothing.
   void (*gemm_few_rows)(const Gemm&);
   // The same for small m with the other order of b (b_k == 1, a_k == 1): dot products with rows.
   void (*gemm_few_rows_transposed)(const Gemm&);

@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <set>
 
+#include "base/caches.h"
 #include "base/cpu_limits.h"
 #include "base/denormals.h"
 #include "base/thread_pool.h"
@@ -18,6 +21,27 @@
 
 namespace cnnfast {
 namespace {
+
+TEST(Caches, TheLargestLevelOfAFolderIsTheLast) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / ("caches" + std::to_string(getpid()));
+  const auto describe = [&](int index, const char* level, const char* size) {
+    const fs::path at = folder / ("index" + std::to_string(index));
+    fs::create_directories(at);
+    std::ofstream(at / "level") << level;
+    std::ofstream(at / "size") << size;
+  };
+  EXPECT_EQ(last_cache_bytes(folder), 0);
+  describe(0, "1\n", "48K\n");
+  describe(1, "1\n", "32K\n");
+  EXPECT_EQ(last_cache_bytes(folder), 48 << 10);
+  describe(2, "3\n", "32768K\n");
+  describe(3, "2\n", "1024K\n");
+  describe(4, "4\n", "none\n");
+  EXPECT_EQ(last_cache_bytes(folder), 32 << 20);
+  fs::remove_all(folder);
+  EXPECT_GT(machine_caches().last, 1 << 16);
+}
 
 TEST(Shape, RefusesWhatCannotBeASize) {
   EXPECT_THROW(Shape({2, -3}), ValueError);
