@@ -157,7 +157,9 @@ void conv_depthwise_sum_windows(const ConvPass& p, const float* x, const float* 
       const int64_t out = row - p.row_first;
       const int64_t r_begin = larger(0, out - region.row_end + 1);
       const int64_t r_end = smaller(kWindow, out - region.row_begin + 1);
-      const bool last = row + 1 == end;
+      // The rows behind these: asked for where caches do not hold them.
+      const bool more_x = region.uncached && row + 1 < end;
+      const bool more_dy = region.uncached && out + 1 < region.row_end && out + 1 >= 0;
       for (int64_t r = r_begin; r < r_end; ++r)  // the others met the row of x before
         if (r == 0 || row == begin) copies.copy(gradient, out - r);
       const float* rows[kWindow] = {gradient, gradient, gradient};
@@ -165,10 +167,9 @@ void conv_depthwise_sum_windows(const ConvPass& p, const float* x, const float* 
       int64_t count = 0;
       for (int64_t c = 0; c < channels; c += count) {
         count = cut.length(c, kLanes);
-        prefetch_share<2>(source + (row + 1) * row_floats, last ? 0 : row_floats, c, c + count,
+        prefetch_share<2>(source + (row + 1) * row_floats, more_x ? row_floats : 0, c, c + count,
                           channels);
-        prefetch_share<2>(gradient + (out + 1) * p.dst_row,
-                          out + 1 < region.row_end && out + 1 >= 0 ? p.dst_row : 0, c, c + count,
+        prefetch_share<2>(gradient + (out + 1) * p.dst_row, more_dy ? p.dst_row : 0, c, c + count,
                           channels);
         t.x = source + row * row_floats + c;
         for (int r = 0; r < kWindow; ++r) t.dy[r] = rows[r] + c;

@@ -85,6 +85,7 @@ struct WinogradPanel {
 // unit = ((group, channel block), tile of kernel rows), the tile running fastest.
 struct ConvSumRegion {
   std::int64_t image_begin, image_end, row_begin, row_end, unit_begin, unit_end;
+  bool uncached = false;  // depthwise: source and dy are too large for the caches
 };
 
 struct ConvKernels {

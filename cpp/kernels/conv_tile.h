@@ -85,7 +85,7 @@ void conv_tile(const Tile& t) {
   vf bias[V];
   CNNFAST_UNROLL
   for (int v = 0; v < V; ++v)
-    bias[v] = !t.bias        ? vf{}
+    bias[v] = !t.bias      ? vf{}
               : v == V - 1 ? load_first(t.bias + v * kLanes, t.last)
                            : load(t.bias + v * kLanes);
   vf acc[B][Q][V];
@@ -97,7 +97,8 @@ void conv_tile(const Tile& t) {
     CNNFAST_UNROLL
     for (int b = 0; b < B; ++b) CNNFAST_UNROLL
     for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
-    for (int v = 0; v < V; ++v) acc[b][q][v] += load(t.y + b * t.y_base + q * t.y_pixel + v * kLanes);
+    for (int v = 0; v < V; ++v)
+      acc[b][q][v] += load(t.y + b * t.y_base + q * t.y_pixel + v * kLanes);
   }
 
   const PixelOffsets<Q> offset(t.pixel * static_cast<int64_t>(sizeof(float)));
@@ -160,14 +161,12 @@ void conv_tile(const Tile& t) {
     CNNFAST_UNROLL
     for (int b = 0; b < B; ++b) CNNFAST_UNROLL
     for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
-    for (int v = 0; v < V; ++v)
-      stream(y + b * y_base + q * y_pixel + v * kLanes, acc[b][q][v]);
+    for (int v = 0; v < V; ++v) stream(y + b * y_base + q * y_pixel + v * kLanes, acc[b][q][v]);
   } else if (last == kLanes) {
     CNNFAST_UNROLL
     for (int b = 0; b < B; ++b) CNNFAST_UNROLL
     for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
-    for (int v = 0; v < V; ++v)
-      store(y + b * y_base + q * y_pixel + v * kLanes, acc[b][q][v]);
+    for (int v = 0; v < V; ++v) store(y + b * y_base + q * y_pixel + v * kLanes, acc[b][q][v]);
   } else if (B == 1 && y_pixel == (V - 1) * kLanes + last) {
     // Pixels side by side: whole vectors, whose surplus the tile's next pixels overwrite.
     CNNFAST_UNROLL

@@ -118,9 +118,10 @@ void one_row(const Gemm& g) {
   }
 }
 
-// With more than kStreamedRows rows a panel of c goes from L2 to the sums and back for every kPanelStep rows of b. It
-// is as wide as L2 allows: memory answers fast along whole rows of b only (16 rows, 9216 to 4096,
-// one core of a Zen 4: panels of 256 columns, which stay in L1, 22 ms, of 4096 12 ms).
+// With more than kStreamedRows rows a panel of c goes from L2 to the sums and back for every
+// kPanelStep rows of b. It is as wide as L2 allows: memory answers fast along whole rows of b only
+// (16 rows, 9216 to 4096, one core of a Zen 4: panels of 256 columns, which stay in L1, 22 ms, of
+// 4096 12 ms).
 //   AVX-512: 16 of b + 1 sum + 1 broadcast = 18 of 32 registers
 //   AVX2, SSE2: 8 + 1 + 1 = 10 of 16
 constexpr int64_t kStreamedRows = 3, kPanelRows = 64;

@@ -89,6 +89,9 @@ void build_depthwise(const Problem& problem, StepBuilder& steps) {
   const auto work = make_sum_work(problem, steps, s);
   work->kernel = problem.kernels.conv.depthwise_backward_kernel;
   work->pass = depthwise_pass(s, problem.kernels.conv);
+  const std::int64_t floats = s.n * (s.window.h.input * s.window.w.input * s.c +
+                                     s.window.h.output * s.window.w.output * s.k);
+  work->uncached = floats > depthwise_cached_floats(problem.caches);
   add_sum_steps(problem, steps, s, work, "depthwise", choose_depthwise_blocks,
                 depthwise_scratch_floats);
 }

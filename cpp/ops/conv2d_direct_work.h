@@ -2,21 +2,11 @@
 // `direct`, `depthwise` and `planar` have the plan and this step in common.
 #pragma once
 
-#include <algorithm>
-
 #include "ops/conv2d_direct.h"
 
 namespace cnnfast {
 
 enum class Way { direct, depthwise, planar };
-
-// Depthwise layers do little but move floats: sources and results together may stay in a last cache
-// of hundreds of megabytes, of which neighbours take a part (8x56x56x128, 3x3, 26 MB, two cores
-// with 480 MB: 540 us stored into the caches, 590 past them; with 32 MB 2.5 times as long into
-// them).
-inline std::int64_t depthwise_cached_floats(const Caches& caches) {
-  return std::max<std::int64_t>(kCachedFloats, caches.last / 8 / 4);
-}
 
 struct Operands {
   Slot src, weights, bias, dst, scratch;

@@ -22,6 +22,7 @@ void SumWork::walk(const Run& run, int thread, Range images_range, Range blocks,
     ConvSumRegion region{};
     region.unit_begin = unit_range.begin;
     region.unit_end = unit_range.end;
+    region.uncached = uncached;
     if (block < blocks.end) {  // else nothing to sum: zeros
       region.image_begin = images_range.begin + block / row_blocks() * block_images;
       region.image_end = std::min(images_range.end, region.image_begin + block_images);

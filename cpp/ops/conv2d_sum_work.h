@@ -21,6 +21,7 @@ struct SumWork {
   std::int64_t block_images = 1, block_rows = 1;  // of one walk
   std::int64_t chunks = 1;                        // 1: tiles are shared instead
   std::int64_t dw_floats = 0, partial_floats = 0;
+  bool uncached = false;  // x and dy together, for the kernels that ask
   Slot x, dy, dw, db, scratch, partials;
 
   std::int64_t row_blocks() const { return (pass.dst_h + block_rows - 1) / block_rows; }
