@@ -19,7 +19,7 @@ import cnnfast
 from benchmarks.convolutions import CONVOLUTIONS, Convolution
 from cnnfast import _core, _trace, ops
 
-NAMES = ("winograd", "sparse", "planar", "overlap", "depthwise", "direct")
+NAMES = ("winograd", "sparse", "planar", "overlap", "doubling", "depthwise", "direct")
 
 
 def plan(size: Convolution, direction: str) -> tuple[Any, list[Any]]:

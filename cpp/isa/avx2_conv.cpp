@@ -1,5 +1,6 @@
 #define CNNFAST_ISA avx2
 #include "kernels/conv_depthwise.h"
+#include "kernels/conv_depthwise_doubling.h"
 #include "kernels/conv_direct.h"
 #include "kernels/conv_overlap.h"
 #include "kernels/conv_pack.h"
@@ -16,6 +17,8 @@ void fill_conv(ConvKernels& table) {
   table.pad = copy_padded;
   table.depthwise = conv_depthwise;
   table.depthwise_scratch = conv_depthwise_scratch;
+  table.depthwise_doubling = conv_depthwise_doubling;
+  table.depthwise_doubling_cells = conv_depthwise_doubling_cells;
   table.overlap = conv_overlap;
   table.overlap_pack = overlap_pack;
   table.overlap_weights = overlap_weights;

@@ -2,6 +2,7 @@
 // order, and the sums of a row of dy are added to dw, which stays in L1.
 #pragma once
 
+#include "kernels/channel_cut.h"
 #include "kernels/conv_sum_tile.h"
 #include "kernels/conv_taps.h"
 #include "kernels/prefetch.h"
@@ -17,33 +18,6 @@ struct DepthwiseRow {
   int64_t dw_row;
   int lanes;  // of a part of a vector
 };
-
-// Channels taken together: two vectors, one, or a part of one, where pixels begin beside a boundary
-// of vectors and so that the others lie between boundaries.
-struct ChannelCut {
-  int64_t lead, channels;
-  // `aligned`: pixels that are loaded most.
-  ChannelCut(const float* aligned, int64_t all)
-      : lead(smaller(all, unaligned_floats(aligned, all))), channels(all) {}
-  int64_t length(int64_t begin, int64_t most) const {
-    if (begin < lead) return lead;
-    const int64_t left = channels - begin;
-    return left >= most ? most : left >= kLanes ? kLanes : left;
-  }
-};
-
-// `lanes` channels at p: V vectors, or where not kWhole a part of one.
-template <bool kWhole>
-CNNFAST_INLINE vf load_part(const float* p, int lanes) {
-  return kWhole ? load(p) : load_first(p, lanes);
-}
-template <bool kWhole>
-CNNFAST_INLINE void add_part(float* p, vf value, int lanes) {
-  if (kWhole)
-    store(p, load(p) + value);
-  else
-    store_first(p, load_first(p, lanes) + value, lanes);
-}
 
 // R rows of T neighbouring taps, V vectors of channels.
 //   AVX-512: 2 x 5 x 2 or 3 x 3 x 2 accumulators + 2 of dy + 1 of x = 23 of 32 registers

@@ -173,6 +173,13 @@ struct ConvKernels {
   std::int64_t (*depthwise_backward_kernel_scratch)(const ConvPass& pass, std::int64_t images,
                                                     std::int64_t rows) = nullptr;
 
+  // Depthwise 3x3 taps at strides of 2 (kernels/conv_depthwise_doubling.h): `pass` as for the
+  // forward direction, w the user's HWIO array. Rows of cells [begin, end) of one image, each of
+  // which makes two rows of dx.
+  void (*depthwise_doubling)(const ConvPass& pass, const float* dy, const float* w, float* dx,
+                             std::int64_t begin, std::int64_t end) = nullptr;
+  std::int64_t (*depthwise_doubling_cells)(const ConvPass& pass) = nullptr;  // of an image
+
   // The gradient of an input of few channels (kernels/conv_overlap.h), stride 1: `pass` as for the
   // forward direction, weights packed by overlap_pack. One image.
   void (*overlap)(const ConvPass& pass, const float* dy, const float* packed, float* dx,

@@ -13,9 +13,11 @@ std::span<const Implementation* const> conv2d_forward_implementations() {
 
 std::span<const Implementation* const> conv2d_backward_input_implementations() {
   static const Implementation* const list[] = {
-      &kConv2dBackwardInputDepthwise, &kConv2dBackwardInputOverlap,  &kConv2dBackwardInputPlanar,
-      &kConv2dBackwardInputSparse,    &kConv2dBackwardInputWinograd, &kConv2dBackwardInputDirect,
-      &kConv2dBackwardInputInside,    &kConv2dBackwardInputReference};
+      &kConv2dBackwardInputDoubling, &kConv2dBackwardInputDepthwise,
+      &kConv2dBackwardInputOverlap,  &kConv2dBackwardInputPlanar,
+      &kConv2dBackwardInputSparse,   &kConv2dBackwardInputWinograd,
+      &kConv2dBackwardInputDirect,   &kConv2dBackwardInputInside,
+      &kConv2dBackwardInputReference};
   return list;
 }
 

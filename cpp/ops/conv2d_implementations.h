@@ -17,6 +17,7 @@ extern const FunctionImplementation kConv2dPlanar;
 extern const FunctionImplementation kConv2dBackwardInputPlanar;
 extern const FunctionImplementation kConv2dBackwardKernelPlanar;
 extern const FunctionImplementation kConv2dBackwardInputOverlap;
+extern const FunctionImplementation kConv2dBackwardInputDoubling;
 extern const FunctionImplementation kConv2dWinograd;
 extern const FunctionImplementation kConv2dBackwardInputWinograd;
 extern const FunctionImplementation kConv2dBackwardKernelWinograd;

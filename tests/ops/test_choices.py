@@ -9,7 +9,8 @@ from oracle import convolution
 from oracle.cases import CONVOLUTIONS
 
 IMPLEMENTATIONS = [
-    "direct", "winograd", "sparse", "planar", "overlap", "depthwise", "inside", "reference",
+    "direct", "winograd", "sparse", "planar", "overlap", "doubling", "depthwise", "inside",
+    "reference",
 ]  # fmt: skip
 
 

@@ -88,6 +88,12 @@ CONVOLUTIONS = [
     # Depthwise, strided, of whole vectors.
     conv((2, 11, 10, 32), (3, 3, 1, 32), groups=32, strides=2, padding="same"),
     conv((3, 9, 12, 16), (4, 5, 1, 16), groups=16, strides=(1, 3), padding=((5, 0), (2, 6))),
+    # The same of 3x3 taps and strides of 2, whose gradient makes four pixels at a time.
+    conv((2, 8, 40, 19), (3, 3, 1, 19), groups=19, strides=2),
+    conv((3, 9, 22, 48), (3, 3, 1, 48), groups=48, strides=2, padding=1),
+    conv((1, 6, 7, 40), (3, 3, 1, 40), groups=40, strides=2, padding=((3, 0), (0, 2))),
+    conv((1, 3, 4, 5), (3, 3, 1, 5), groups=5, strides=2, padding=((0, 5), (4, 3))),
+    conv((1, 2, 1, 16), (3, 3, 1, 16), groups=16, strides=2, padding="same"),
 ]
 
 POOLINGS = [
