@@ -42,14 +42,26 @@ void doubling_run(const DoublingRow& row, const float* taps, int64_t tap, int64_
   // Column q of dy, above and in the row, and the one before.
   vf a = {}, d = {}, a0 = load_dy(t.above, t.above_pixel, begin - 1),
      d0 = load_dy(t.dy, t.dy_pixel, begin - 1);
+  // From the last tap to the first, from zero on: as the four passes sum, so that a result does not
+  // depend on which way it was made.
   const auto put_even = [&](int64_t place) __attribute__((always_inline)) {
-    store_part<kWhole>(t.even + place * t.even_pixel,
-                       (d * w[0] + d0 * w[2]) + (a * w[6] + a0 * w[8]), t.lanes);
-    store_part<kWhole>(t.odd + place * t.odd_pixel, d * w[3] + d0 * w[5], t.lanes);
+    vf even = {}, odd = {};
+    even += a0 * w[8];
+    even += a * w[6];
+    even += d0 * w[2];
+    even += d * w[0];
+    odd += d0 * w[5];
+    odd += d * w[3];
+    store_part<kWhole>(t.even + place * t.even_pixel, even, t.lanes);
+    store_part<kWhole>(t.odd + place * t.odd_pixel, odd, t.lanes);
   };
   const auto put_odd = [&](int64_t place) __attribute__((always_inline)) {
-    store_part<kWhole>(t.even + place * t.even_pixel, d * w[1] + a * w[7], t.lanes);
-    store_part<kWhole>(t.odd + place * t.odd_pixel, d * w[4], t.lanes);
+    vf even = {}, odd = {};
+    even += a * w[7];
+    even += d * w[1];
+    odd += d * w[4];
+    store_part<kWhole>(t.even + place * t.even_pixel, even, t.lanes);
+    store_part<kWhole>(t.odd + place * t.odd_pixel, odd, t.lanes);
   };
   const auto edge = [&](int64_t q) __attribute__((always_inline)) {
     a = load_dy(t.above, t.above_pixel, q);

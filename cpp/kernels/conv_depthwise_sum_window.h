@@ -92,40 +92,52 @@ void window_rows(const WindowRow& row, int64_t taps) {
 }
 
 // Rows of dy, which three rows of x meet, of pixels so wide that neighbours share a set or two of
-// L1: copied, a line further apart, and beside a boundary of vectors as x's are (8x14x14x512 on two
-// cores of a Zen 4: 310 to 140 us).
+// L1: some channels at a time are copied side by side, where L1 holds them, and beside a boundary
+// of vectors as x's are (8x14x14x512 on two cores of a Zen 4: 310 to 140 us; copies of all
+// channels, which L2 holds, on one core of a Zen 5: 182 instead of 163).
 class WindowCopies {
  public:
   static bool copies(const ConvPass& p) { return p.src_c >= 512; }
-  static int64_t pixel(const ConvPass& p) { return p.src_c + 16; }
   static int64_t floats(const ConvPass& p) {
-    return copies(p) ? kWindow * p.dst_w * pixel(p) + kLanes : 0;
+    return copies(p) ? kWindow * p.dst_w * kPixel + kLanes : 0;
+  }
+  static int64_t channels(const ConvPass& p) { return copies(p) ? kChannels : p.src_c; }
+
+  // For channels from `begin` on.
+  WindowCopies(const ConvPass& p, const ChannelCut& cut, int64_t begin, float* room)
+      : p_(p), cut_(cut), begin_(begin) {
+    room_ = room + (begin == 0 && cut.lead > 0 ? kLanes - cut.lead : 0);
   }
 
-  WindowCopies(const ConvPass& p, const float* x, float* room)
-      : p_(p),
-        copies_(copies(p)),
-        lead_(unaligned_floats(x, p.src_c)),
-        room_(room + (lead_ > 0 ? kLanes - lead_ : 0)) {}
-
-  int64_t pixel() const { return copies_ ? pixel(p_) : p_.src_c; }
+  int64_t pixel() const { return copies(p_) ? kPixel : p_.src_c; }
+  // Where channel 0 of the row's first pixel stands.
   const float* row(const float* dy, int64_t row) const {
-    return copies_ ? at(row) : dy + row * p_.dst_row;
+    return copies(p_) ? at(row) - begin_ : dy + row * p_.dst_row;
   }
-  void copy(const float* dy, int64_t row) const {
-    if (!copies_) return;
+  void copy(const float* dy, int64_t row, int64_t end) const {
+    if (!copies(p_)) return;
     const float* from = dy + row * p_.dst_row;
-    float* to = at(row);
-    for (int64_t i = 0; i < p_.dst_w; ++i, from += p_.src_c, to += pixel(p_))
-      for (int64_t c = 0; c < p_.src_c; c += kLanes) store(to + c, load(from + c));
+    float* to = at(row) - begin_;
+    for (int64_t i = 0; i < p_.dst_w; ++i, from += p_.src_c, to += kPixel)
+      for (int64_t c = begin_, count = 0; c < end; c += count) {
+        count = cut_.length(c, kLanes);
+        if (count == kLanes)
+          store(to + c, load(from + c));
+        else
+          store_first(to + c, load_first(from + c, static_cast<int>(count)),
+                      static_cast<int>(count));
+      }
   }
 
  private:
-  float* at(int64_t row) const { return room_ + row % kWindow * p_.dst_w * pixel(p_); }
+  static constexpr int64_t kChannels = 128;  // 3 rows of 14 pixels: 27 KiB
+  static constexpr int64_t kPixel = kChannels + 2 * 16;
+
+  float* at(int64_t row) const { return room_ + row % kWindow * p_.dst_w * kPixel; }
 
   const ConvPass& p_;
-  bool copies_;
-  int64_t lead_;
+  const ChannelCut& cut_;
+  int64_t begin_;
   float* room_;
 };
 
@@ -139,8 +151,6 @@ void conv_depthwise_sum_windows(const ConvPass& p, const float* x, const float* 
     if (db) zero_floats(db, channels);
   }
   WindowRow t{};
-  const WindowCopies copies(p, x, scratch);
-  t.dy_pixel = copies.pixel();
   t.channels = channels;
   t.cols = p.src_w;
   t.dy_cols = p.dst_w;
@@ -149,40 +159,46 @@ void conv_depthwise_sum_windows(const ConvPass& p, const float* x, const float* 
   // The rows of x that these rows of dy meet.
   const int64_t begin = larger(0, region.row_begin + p.row_first);
   const int64_t end = smaller(p.src_h, region.row_end - 1 + p.row_first + kWindow);
-  for (int64_t image = region.image_begin; image < region.image_end; ++image) {
-    const float* source = x + image * p.src_h * row_floats;
-    const float* gradient = dy + image * p.dst_h * p.dst_row;
-    for (int64_t row = begin; row < end; ++row) {
-      // Tap row r meets row `out - r` of dy.
-      const int64_t out = row - p.row_first;
-      const int64_t r_begin = larger(0, out - region.row_end + 1);
-      const int64_t r_end = smaller(kWindow, out - region.row_begin + 1);
-      // The rows behind these: asked for where caches do not hold them.
-      const bool more_x = region.uncached && row + 1 < end;
-      const bool more_dy = region.uncached && out + 1 < region.row_end && out + 1 >= 0;
-      for (int64_t r = r_begin; r < r_end; ++r)  // the others met the row of x before
-        if (r == 0 || row == begin) copies.copy(gradient, out - r);
-      const float* rows[kWindow] = {gradient, gradient, gradient};
-      for (int64_t r = r_begin; r < r_end; ++r) rows[r - r_begin] = copies.row(gradient, out - r);
-      int64_t count = 0;
-      for (int64_t c = 0; c < channels; c += count) {
-        count = cut.length(c, kLanes);
-        prefetch_share<2>(source + (row + 1) * row_floats, more_x ? row_floats : 0, c, c + count,
-                          channels);
-        prefetch_share<2>(gradient + (out + 1) * p.dst_row, more_dy ? p.dst_row : 0, c, c + count,
-                          channels);
-        t.x = source + row * row_floats + c;
-        for (int r = 0; r < kWindow; ++r) t.dy[r] = rows[r] + c;
-        t.dw = dw + r_begin * kWindow * channels + c;
-        t.lanes = static_cast<int>(count);
-        (count == kLanes ? window_rows<true> : window_rows<false>)(t, r_end - r_begin);
+  for (int64_t c_begin = 0, c_end = 0; c_begin < channels; c_begin = c_end) {
+    c_end = smaller(channels, larger(c_begin, cut.lead) + WindowCopies::channels(p));
+    const WindowCopies copies(p, cut, c_begin, scratch);
+    t.dy_pixel = copies.pixel();
+    for (int64_t image = region.image_begin; image < region.image_end; ++image) {
+      const float* source = x + image * p.src_h * row_floats;
+      const float* gradient = dy + image * p.dst_h * p.dst_row;
+      for (int64_t row = begin; row < end; ++row) {
+        // Tap row r meets row `out - r` of dy.
+        const int64_t out = row - p.row_first;
+        const int64_t r_begin = larger(0, out - region.row_end + 1);
+        const int64_t r_end = smaller(kWindow, out - region.row_begin + 1);
+        // The rows behind these: asked for where caches do not hold them.
+        const bool more_x = region.uncached && row + 1 < end;
+        const bool more_dy = region.uncached && out + 1 < region.row_end && out + 1 >= 0;
+        for (int64_t r = r_begin; r < r_end; ++r)  // the others met the row of x before
+          if (r == 0 || row == begin) copies.copy(gradient, out - r, c_end);
+        const float* rows[kWindow] = {gradient, gradient, gradient};
+        for (int64_t r = r_begin; r < r_end; ++r) rows[r - r_begin] = copies.row(gradient, out - r);
+        for (int64_t c = c_begin, count = 0; c < c_end; c += count) {
+          count = cut.length(c, kLanes);
+          prefetch_share<2>(source + (row + 1) * row_floats, more_x ? row_floats : 0, c, c + count,
+                            channels);
+          prefetch_share<2>(gradient + (out + 1) * p.dst_row, more_dy ? p.dst_row : 0, c, c + count,
+                            channels);
+          t.x = source + row * row_floats + c;
+          for (int r = 0; r < kWindow; ++r) t.dy[r] = rows[r] + c;
+          t.dw = dw + r_begin * kWindow * channels + c;
+          t.lanes = static_cast<int>(count);
+          (count == kLanes ? window_rows<true> : window_rows<false>)(t, r_end - r_begin);
+        }
       }
     }
-    if (!db) continue;
+  }
+  if (!db) return;
+  for (int64_t image = region.image_begin; image < region.image_end; ++image)
     for (int64_t row = region.row_begin; row < region.row_end; ++row)
       for (int64_t c = 0; c < channels; c += kLanes)
-        depthwise_row_bias<1>(gradient + row * p.dst_row + c, channels, p.dst_w, db + c, kLanes);
-  }
+        depthwise_row_bias<1>(dy + (image * p.dst_h + row) * p.dst_row + c, channels, p.dst_w,
+                              db + c, kLanes);
 }
 
 }  // namespace
