@@ -81,18 +81,22 @@ struct PixelOffsets {
 // kAsks: for what the next tile reads.
 template <int B, int Q, int V, bool kAsks = false>
 void conv_tile(const Tile& t) {
-  // The sums begin with the bias, which costs nothing there.
-  vf bias[V];
-  CNNFAST_UNROLL
-  for (int v = 0; v < V; ++v)
-    bias[v] = !t.bias      ? vf{}
-              : v == V - 1 ? load_first(t.bias + v * kLanes, t.last)
-                           : load(t.bias + v * kLanes);
   vf acc[B][Q][V];
-  CNNFAST_UNROLL
-  for (int b = 0; b < B; ++b) CNNFAST_UNROLL
-  for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
-  for (int v = 0; v < V; ++v) acc[b][q][v] = bias[v];
+  if (t.bias) {  // where the sums begin it costs nothing
+    CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v) {
+      const vf bias =
+          v == V - 1 ? load_first(t.bias + v * kLanes, t.last) : load(t.bias + v * kLanes);
+      CNNFAST_UNROLL
+      for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+      for (int q = 0; q < Q; ++q) acc[b][q][v] = bias;
+    }
+  } else {
+    CNNFAST_UNROLL
+    for (int b = 0; b < B; ++b) CNNFAST_UNROLL
+    for (int q = 0; q < Q; ++q) CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v) acc[b][q][v] = vf{};
+  }
   if (t.add) {
     CNNFAST_UNROLL
     for (int b = 0; b < B; ++b) CNNFAST_UNROLL
@@ -106,8 +110,7 @@ void conv_tile(const Tile& t) {
   // Weights mostly come from L2, in time where the core is this thread's own. Beside another one,
   // which takes half of the loads in flight, asking ahead brings 5 %; what lies behind the last
   // weights is the next block's.
-  int64_t ahead = 16 * t.w_step;
-  __asm__("" : "+r"(ahead));  // one register for both vectors
+  const int64_t ahead = 16 * t.w_step;
   const float* next = t.next;
   for (int64_t r = 0; r < t.rows; ++r) {
     const float* row = t.x + r * t.row_step;
