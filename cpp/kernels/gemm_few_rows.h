@@ -127,6 +127,9 @@ void one_row(const Gemm& g) {
 constexpr int64_t kStreamedRows = 3, kPanelRows = 64;
 constexpr int64_t kPanelFloats = kRegisters == 32 ? 64 << 10 : 32 << 10;
 constexpr int64_t kPanelStep = kRegisters == 32 ? 16 : 8;
+// With some rows to be multiplied in the meantime each row of b is asked for three lines ahead (one
+// core of a Zen 5: 7.1 instead of 8.9 ms for 16).
+constexpr int64_t kPanelAhead = 48, kPanelAskingRows = kRegisters == 32 ? 8 : kPanelRows + 1;
 
 CNNFAST_INLINE int64_t panel_columns(const Gemm& g) {
   return smaller(g.n, kPanelFloats / g.m / kLanes * kLanes);
@@ -148,6 +151,10 @@ CNNFAST_INLINE void panel_step(const float* a, int64_t rows, const float* b, int
       w[i] = load(b + i * b_k);
     else
       w[i] = i < depth ? load_first(b + i * b_k, lanes) : vf{};
+  }
+  if (kWhole && rows >= kPanelAskingRows) {
+    CNNFAST_UNROLL
+    for (int i = 0; i < kPanelStep; ++i) __builtin_prefetch(b + i * b_k + kPanelAhead);
   }
   for (int64_t m = 0; m < rows; ++m, panel += panel_row, a += kPanelStep) {
     vf sum = broadcast(a[0]) * w[0];  // apart from what was summed before: fewer bits are lost
