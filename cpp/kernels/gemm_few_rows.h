@@ -216,11 +216,12 @@ void gemm_few_rows(const Gemm& g) {
   finish_rows(g.c, g.c_row, g.m, g.n, g.bias, g.activation, g.alpha);
 }
 
-// c[m][n..n+R) = dot products of M rows of a with R columns of b, both contiguous in k. kAsks: for
-// the columns behind b's, `ahead` floats further.
-template <int M, int R, bool kAsks>
+// c[m][n..n+R) = dot products of M rows of a with R columns of b, both contiguous in k. Asks for
+// kAsks columns of a later product from `next` on, `next_column` floats apart.
+template <int M, int R, int kAsks>
 CNNFAST_INLINE void dot_products(const float* a, int64_t a_row, const float* const* b, int64_t k,
-                                 float* c, int64_t c_row, int columns, int64_t ahead) {
+                                 float* c, int64_t c_row, int columns, const float* next = nullptr,
+                                 int64_t next_column = 0) {
   vf sum[M][R];
   CNNFAST_UNROLL
   for (int m = 0; m < M; ++m) CNNFAST_UNROLL
@@ -233,7 +234,7 @@ CNNFAST_INLINE void dot_products(const float* a, int64_t a_row, const float* con
     CNNFAST_UNROLL
     for (int r = 0; r < R; ++r) {
       const vf w = load(b[r] + i);
-      if constexpr (kAsks) __builtin_prefetch(b[r] + i + ahead, 0, 2);
+      if (r < kAsks) __builtin_prefetch(next + r * next_column + i, 0, 2);
       CNNFAST_UNROLL
       for (int m = 0; m < M; ++m) sum[m][r] += rows[m] * w;
     }
@@ -277,13 +278,13 @@ CNNFAST_INLINE int64_t spread_row(const Gemm& g) {
 }
 
 using DotProducts = void (*)(const float*, int64_t, const float* const*, int64_t, float*, int64_t,
-                             int, int64_t);
-template <int M, bool kAsks>
+                             int, const float*, int64_t);
+template <int M, int kAsks>
 void dot_strip(const float* a, int64_t a_row, const float* const* b, int64_t k, float* c,
-               int64_t c_row, int columns, int64_t ahead) {
-  dot_products<M, kDotColumns, kAsks>(a, a_row, b, k, c, c_row, columns, ahead);
+               int64_t c_row, int columns, const float* next, int64_t next_column) {
+  dot_products<M, kDotColumns, kAsks>(a, a_row, b, k, c, c_row, columns, next, next_column);
 }
-template <bool kAsks, int M = kDotRows>
+template <int kAsks, int M = kDotRows>
 DotProducts dot_function(int64_t rows) {
   if (rows == M) return dot_strip<M, kAsks>;
   if constexpr (M > 1)
@@ -291,11 +292,17 @@ DotProducts dot_function(int64_t rows) {
   else
     return nullptr;
 }
+DotProducts dot_function(int64_t rows, int64_t asks) {
+  return asks == 0   ? dot_function<0>(rows)
+         : asks == 1 ? dot_function<1>(rows)
+         : asks == 2 ? dot_function<2>(rows)
+                     : dot_function<kDotColumns>(rows);
+}
 
 void gemm_few_rows_transposed(const Gemm& g) {
   if (g.m == 1) {
     for_dot_columns<kLanes>(g, [&](float* c, const float* const* b, int columns) {
-      dot_products<1, kLanes, false>(g.a, g.a_row, b, g.k, c, g.c_row, columns, 0);
+      dot_products<1, kLanes, 0>(g.a, g.a_row, b, g.k, c, g.c_row, columns);
     });
   } else {
     const float* a = g.a;
@@ -309,25 +316,25 @@ void gemm_few_rows_transposed(const Gemm& g) {
           store(g.scratch + m * a_row + i, load_first(g.a + m * g.a_row + i, lanes));
         }
     }
-    // Strips of nearly equal height. While the first one runs, the columns of the next products
-    // are on their way to L2; the others find these in cache, and memory would have nothing to do.
+    // Strips of nearly equal height. While they run, the columns of the next products are on their
+    // way to L2, a share with each: memory would have nothing to do otherwise.
     const int64_t strips = (g.m + kDotRows - 1) / kDotRows;
     const int64_t each = strips > 0 ? g.m / strips : 0, more = g.m - each * strips;
-    const bool far = strips > 1 && g.n * g.k > kRowFloats;
+    const bool far = g.n * g.k > kRowFloats;
     for_dot_columns<kDotColumns>(g, [&](float* c, const float* const* b, int columns) {
-      int64_t m = 0;
+      int64_t m = 0, asked = 0;
       for (int64_t s = 0; s < strips; ++s) {
         const int64_t rows = each + (s < more ? 1 : 0);
-        const bool asks = far && s == 0 && columns == kDotColumns;
+        const int64_t left = far && columns == kDotColumns ? kDotColumns - asked : 0;
+        const int64_t asks = (left + strips - s - 1) / (strips - s);
+        const float* next = b[0] + (kDotColumns + asked) * g.b_column;
         const float* strip = a + m * a_row;
         float* to = c + m * g.c_row;
-        const int64_t ahead = kDotColumns * g.b_column;
-        if (rows == kDotRows && !asks)  // in its place, where short ones count
-          dot_products<kDotRows, kDotColumns, false>(strip, a_row, b, g.k, to, g.c_row, columns,
-                                                     ahead);
+        if (rows == kDotRows && asks == 0)  // in its place, where short ones count
+          dot_products<kDotRows, kDotColumns, 0>(strip, a_row, b, g.k, to, g.c_row, columns);
         else
-          (asks ? dot_function<true>(rows) : dot_function<false>(rows))(strip, a_row, b, g.k, to,
-                                                                        g.c_row, columns, ahead);
+          dot_function(rows, asks)(strip, a_row, b, g.k, to, g.c_row, columns, next, g.b_column);
+        asked += asks;
         m += rows;
       }
     });
