@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import shlex
 from pathlib import Path
 
+import cnnfast
 from benchmarks import report
 from benchmarks.convolutions import CONVOLUTIONS, VARIANTS, Convolution
 from benchmarks.processes import Process, installed, start, take_turns
@@ -171,7 +171,7 @@ def _compare_sizes(
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare")
     parser.add_argument("what", nargs="*", help="networks, convolutions, variants; default: all")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--threads", type=int, default=min(2, cnnfast.runtime.get_num_threads()))
     parser.add_argument("--blocks", type=int, default=5, help="turns of each side")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a block")
     parser.add_argument("--sides", nargs="+", choices=list(SIDES), help="default: all installed")

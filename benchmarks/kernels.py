@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -173,7 +172,7 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--threads", type=int, default=min(2, cnnfast.runtime.get_num_threads()))
     parser.add_argument("--isa", choices=_core.supported_isas(), help="default: the best one here")
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--only", help="kernels whose name contains this")

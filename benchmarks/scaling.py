@@ -9,7 +9,6 @@ above 1 where small sizes cost more.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -95,7 +94,7 @@ def draw(panels: list[tuple[str, list[Curve]]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--threads", type=int, default=min(2, cnnfast.runtime.get_num_threads()))
     parser.add_argument("--out", type=Path, default=Path("docs/images/scaling.png"))
     arguments = parser.parse_args()
     directions = ("forward", "backward input", "backward kernel")

@@ -237,6 +237,9 @@ def as_array(value: Any, dtype: str | None = None) -> Array:
 
     Python floats become float32, Python ints int64.
     """
+    if type(value) is np.ndarray and dtype is None:  # nearly always as it should be
+        if value.flags.carray and value.dtype in _DTYPE_NAMES:
+            return value
     if isinstance(value, Variable):
         return value.numpy()
     if isinstance(value, Tensor):
@@ -420,9 +423,9 @@ def _compute(
         else as_array(x)
         for x in inputs
     ]
-    frozen = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in attributes.items())
-    types: tuple[TensorType, ...] = tuple((a.shape, dtype_name(a.dtype)) for a in arrays)
-    key = (op, frozen, types, plan_environment())
+    types: tuple[TensorType, ...] = tuple([(a.shape, dtype_name(a.dtype)) for a in arrays])
+    frozen = tuple([tuple(v) if type(v) is list else v for v in attributes.values()])
+    key = (op, *attributes, frozen, types, plan_environment())
     with _eager_lock:
         plan = _eager_plans.get(key)
         if plan is not None:
