@@ -87,22 +87,39 @@ struct DepthwiseSumScratch {
   }
 };
 
+CNNFAST_INLINE int64_t depthwise_kernel_floats(const ConvPass& p) {
+  return p.row_taps * p.col_taps * p.src_c;
+}
+
 int64_t conv_depthwise_backward_kernel_scratch(const ConvPass& p, int64_t images, int64_t rows) {
-  if (!p.copy) return sums_windows(p) ? WindowCopies::floats(p) : 0;
+  if (!p.copy)
+    return (sums_windows(p) ? WindowCopies::floats(p) : 0) + depthwise_kernel_floats(p) + kLanes;
   const DepthwiseSumScratch s(p, images, rows);
   return s.x + s.dy + s.repeated;
+}
+
+// Without panels. Every row is added to all sums, so that these stand beside a boundary of vectors
+// as the operand does by which channels are cut, wherever dw begins.
+void depthwise_sum_where_it_lies(const ConvPass& p, const float* x, const float* dy, float* dw,
+                                 float* db, float* scratch, const ConvSumRegion& region,
+                                 bool first) {
+  const bool windows = sums_windows(p);
+  const int64_t floats = depthwise_kernel_floats(p);
+  const int64_t lead = unaligned_floats(windows && !WindowCopies::copies(p) ? dy : x, p.src_c);
+  float* sums = scratch + (windows ? WindowCopies::floats(p) : 0);
+  sums += unaligned_floats(sums + lead, kLanes);
+  if (!first) copy_floats(sums, dw, floats);
+  if (windows)
+    conv_depthwise_sum_windows(p, x, dy, sums, db, scratch, region, first);
+  else
+    conv_depthwise_sum_in_place(p, x, dy, sums, db, region, first);
+  copy_floats(dw, sums, floats);
 }
 
 void conv_depthwise_backward_kernel(const ConvPass& p, const float* x, const float* dy, float* dw,
                                     float* db, float* scratch, const ConvSumRegion& region,
                                     bool first) {
-  if (!p.copy) {
-    if (sums_windows(p))
-      conv_depthwise_sum_windows(p, x, dy, dw, db, scratch, region, first);
-    else
-      conv_depthwise_sum_in_place(p, x, dy, dw, db, region, first);
-    return;
-  }
+  if (!p.copy) return depthwise_sum_where_it_lies(p, x, dy, dw, db, scratch, region, first);
   const int64_t channels = p.src_c * p.group_k, block = depthwise_sum_block(p);
   const int64_t row_floats = p.copy_w * kPanel;
   SumTile t{};
