@@ -28,37 +28,47 @@ CNNFAST_INLINE vf smoothed(const CrossEntropy& e, vf target) {
   return target * (1.0f - e.smoothing) + e.smoothing / static_cast<float>(e.classes);
 }
 
+// Losses of one row of probabilities.
 float loss_of_targets(const CrossEntropy& e, const float* x, const float* targets) {
   vf loss = {};
-  if (e.from_logits) {
-    const float largest = row_largest(x, e.classes);
-    const float log_sum = scalar_log(row_exp_sum(x, largest, e.classes));
-    for_classes(e.classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-      const vf t = smoothed(e, load_some(targets + c, n));
-      const vf term = t * (log_sum - (load_some(x + c, n) - largest));
-      loss += first_lanes(select(t == 0.0f, vf{}, term), vf{}, n);
-    });
-  } else {
-    const float total = row_sum(x, e.classes);
-    for_classes(e.classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-      const vf t = smoothed(e, load_some(targets + c, n));
-      const vf term = -t * log(clip(load_some(x + c, n) / total));
-      loss += first_lanes(select(t == 0.0f, vf{}, term), vf{}, n);
-    });
-  }
+  const float total = row_sum(x, e.classes);
+  for_classes(e.classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+    const vf t = smoothed(e, load_some(targets + c, n));
+    const vf term = -t * log(clip(load_some(x + c, n) / total));
+    loss += first_lanes(select(t == 0.0f, vf{}, term), vf{}, n);
+  });
   return sum(loss);
 }
-
 float loss_of_label(const CrossEntropy& e, const float* x, int64_t label) {
   if (label < 0 || label >= e.classes) return __builtin_nanf("");
-  if (e.from_logits) {
-    const float largest = row_largest(x, e.classes);
-    return scalar_log(row_exp_sum(x, largest, e.classes)) - (x[label] - largest);
-  }
   return -log(clip(broadcast(x[label] / row_sum(x, e.classes))))[0];
 }
 
+void cross_entropy_of_logits(const CrossEntropy& e) {
+  for_rows(e.y_pred, e.rows, e.classes,
+           [&](int64_t r, const float* x, float largest, const float* next) {
+             const ExpSum all = row_exp_sum(x, largest, next, e.classes);
+             const float log_sum = scalar_log(all.sum);
+             if (e.y_true == nullptr) {
+               const int64_t label = label_of(e, r);
+               const bool known = label >= 0 && label < e.classes;
+               e.out[r] = known ? log_sum - (x[label] - largest) : __builtin_nanf("");
+               return all.next_largest;
+             }
+             const float* targets = e.y_true + r * e.classes;
+             vf loss = {};
+             for_classes(e.classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+               const vf t = smoothed(e, load_some(targets + c, n));
+               const vf term = t * (log_sum - (load_some(x + c, n) - largest));
+               loss += first_lanes(select(t == 0.0f, vf{}, term), vf{}, n);
+             });
+             e.out[r] = sum(loss);
+             return all.next_largest;
+           });
+}
+
 void cross_entropy(const CrossEntropy& e) {
+  if (e.from_logits) return cross_entropy_of_logits(e);
   for (int64_t r = 0; r < e.rows; ++r) {
     const float* x = e.y_pred + r * e.classes;
     e.out[r] = e.y_true != nullptr ? loss_of_targets(e, x, e.y_true + r * e.classes)
@@ -66,24 +76,41 @@ void cross_entropy(const CrossEntropy& e) {
   }
 }
 
+void fill_nan(float* dx, int64_t classes) {
+  for (int64_t c = 0; c < classes; ++c) dx[c] = __builtin_nanf("");
+}
+
 // dx = d (softmax(x) sum(t) - t)
-void logits_backward(const CrossEntropy& e, const float* x, const float* targets, int64_t label,
-                     float d, float* dx) {
-  const float largest = row_largest(x, e.classes);
-  vf all = {}, wanted = {};
-  for_classes(e.classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-    const vf p = row_exp(x, largest, e.classes, c, n);
-    store_some(dx + c, p, n);
-    all += first_lanes(p, vf{}, n);
-    if (targets != nullptr) wanted += first_lanes(smoothed(e, load_some(targets + c, n)), vf{}, n);
-  });
-  const float scale = d / sum(all) * (targets != nullptr ? sum(wanted) : 1.0f);
-  for_classes(e.classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-    vf g = load_some(dx + c, n) * scale;
-    if (targets != nullptr) g -= smoothed(e, load_some(targets + c, n)) * d;
-    store_some(dx + c, g, n);
-  });
-  if (targets == nullptr) dx[label] -= d;
+void logits_backward(const CrossEntropy& e) {
+  for_rows(e.y_pred, e.rows, e.classes,
+           [&](int64_t r, const float* x, float largest, const float* next) {
+             const float* targets = e.y_true != nullptr ? e.y_true + r * e.classes : nullptr;
+             float* dx = e.out + r * e.classes;
+             const float d = e.dlosses[r];
+             vf all = {}, wanted = {};
+             const float next_largest =
+                 for_exp(x, largest, next, e.classes,
+                         [&](int64_t c, vf p, int n) __attribute__((always_inline)) {
+                           store_some(dx + c, p, n);
+                           all += first_lanes(p, vf{}, n);
+                           if (targets != nullptr)
+                             wanted += first_lanes(smoothed(e, load_some(targets + c, n)), vf{}, n);
+                         });
+             const float scale = d / sum(all) * (targets != nullptr ? sum(wanted) : 1.0f);
+             for_classes(e.classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+               vf g = load_some(dx + c, n) * scale;
+               if (targets != nullptr) g -= smoothed(e, load_some(targets + c, n)) * d;
+               store_some(dx + c, g, n);
+             });
+             if (targets == nullptr) {
+               const int64_t label = label_of(e, r);
+               if (label >= 0 && label < e.classes)
+                 dx[label] -= d;
+               else
+                 fill_nan(dx, e.classes);
+             }
+             return next_largest;
+           });
 }
 
 // The loss falls with log(clip(p)), p = x / sum(x): its slope is -t / p inside the clip, 0 outside.
@@ -116,20 +143,19 @@ void probability_backward(const CrossEntropy& e, const float* x, int64_t label, 
 }
 
 void cross_entropy_backward(const CrossEntropy& e) {
+  if (e.from_logits) return logits_backward(e);
   for (int64_t r = 0; r < e.rows; ++r) {
     const float* x = e.y_pred + r * e.classes;
-    const float* targets = e.y_true != nullptr ? e.y_true + r * e.classes : nullptr;
     float* dx = e.out + r * e.classes;
-    const int64_t label = targets != nullptr ? 0 : label_of(e, r);
-    if (label < 0 || label >= e.classes) {
-      for (int64_t c = 0; c < e.classes; ++c) dx[c] = __builtin_nanf("");
-    } else if (e.from_logits) {
-      logits_backward(e, x, targets, label, e.dlosses[r], dx);
-    } else if (targets != nullptr) {
-      probabilities_backward(e, x, targets, e.dlosses[r], dx);
-    } else {
-      probability_backward(e, x, label, e.dlosses[r], dx);
+    if (e.y_true != nullptr) {
+      probabilities_backward(e, x, e.y_true + r * e.classes, e.dlosses[r], dx);
+      continue;
     }
+    const int64_t label = label_of(e, r);
+    if (label >= 0 && label < e.classes)
+      probability_backward(e, x, label, e.dlosses[r], dx);
+    else
+      fill_nan(dx, e.classes);
   }
 }
 

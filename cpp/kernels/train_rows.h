@@ -69,19 +69,39 @@ CNNFAST_INLINE float row_sum(const float* x, int64_t classes) {
                            __attribute__((always_inline)) { total += load_some(x + c, n); });
   return sum(total);
 }
-// exp(x[c] - largest) of n classes. The row behind, whose largest is sought next, is asked for:
-// that pass has nothing to hide its reads behind.
-CNNFAST_INLINE vf row_exp(const float* x, float largest, int64_t classes, int64_t c, int n) {
-  __builtin_prefetch(x + classes + c);
-  return exp_nonpositive(load_some(x + c, n) - largest);
-}
-// sum of exp(x - largest)
-CNNFAST_INLINE float row_exp_sum(const float* x, float largest, int64_t classes) {
-  vf total = {};
+// exp(x - largest) of a row's classes, to use(first class, exp, lanes); gives the largest of the
+// next row, whose reads and whose chain of maxima have nothing of their own to hide behind.
+template <class F>
+CNNFAST_INLINE float for_exp(const float* x, float largest, const float* next, int64_t classes,
+                             F use) {
+  vf best = broadcast(kMinusInfinity);
   for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-    total += first_lanes(row_exp(x, largest, classes, c, n), vf{}, n);
+    use(c, exp_nonpositive(load_some(x + c, n) - largest), n);
+    best = max(best, first_lanes(load_some(next + c, n), broadcast(kMinusInfinity), n));
   });
-  return sum(total);
+  return largest_lane(best);
+}
+// sum(exp(x - largest)) of a row, and the largest of the next one.
+struct ExpSum {
+  float sum, next_largest;
+};
+CNNFAST_INLINE ExpSum row_exp_sum(const float* x, float largest, const float* next,
+                                  int64_t classes) {
+  vf total = {};
+  const float next_largest =
+      for_exp(x, largest, next, classes, [&](int64_t, vf e, int n) __attribute__((always_inline)) {
+        total += first_lanes(e, vf{}, n);
+      });
+  return {sum(total), next_largest};
+}
+// each(row, its classes, their largest, the next row's classes) gives the next row's largest; the
+// last row is its own next.
+template <class F>
+CNNFAST_INLINE void for_rows(const float* x, int64_t rows, int64_t classes, F each) {
+  if (rows <= 0) return;
+  float largest = row_largest(x, classes);
+  for (int64_t r = 0; r < rows; ++r, x += classes)
+    largest = each(r, x, largest, r + 1 < rows ? x + classes : x);
 }
 CNNFAST_INLINE float scalar_log(float x) { return log(broadcast(x))[0]; }
 

@@ -7,29 +7,32 @@ namespace cnnfast::CNNFAST_ISA {
 namespace {
 
 void softmax(const float* x, float* y, int64_t rows, int64_t classes) {
-  for (int64_t r = 0; r < rows; ++r, x += classes, y += classes) {
-    const float largest = row_largest(x, classes);
+  for_rows(x, rows, classes, [&](int64_t r, const float* from, float largest, const float* next) {
+    float* to = y + r * classes;
     vf total = {};
-    for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-      const vf e = row_exp(x, largest, classes, c, n);
-      store_some(y + c, e, n);
-      total += first_lanes(e, vf{}, n);
-    });
+    const float next_largest = for_exp(from, largest, next, classes,
+                                       [&](int64_t c, vf e, int n) __attribute__((always_inline)) {
+                                         store_some(to + c, e, n);
+                                         total += first_lanes(e, vf{}, n);
+                                       });
     const float scale = 1.0f / sum(total);
     for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-      store_some(y + c, load_some(y + c, n) * scale, n);
+      store_some(to + c, load_some(to + c, n) * scale, n);
     });
-  }
+    return next_largest;
+  });
 }
 
 void log_softmax(const float* x, float* y, int64_t rows, int64_t classes) {
-  for (int64_t r = 0; r < rows; ++r, x += classes, y += classes) {
-    const float largest = row_largest(x, classes);
-    const float log_sum = scalar_log(row_exp_sum(x, largest, classes));
+  for_rows(x, rows, classes, [&](int64_t r, const float* from, float largest, const float* next) {
+    float* to = y + r * classes;
+    const ExpSum all = row_exp_sum(from, largest, next, classes);
+    const float log_sum = scalar_log(all.sum);
     for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-      store_some(y + c, (load_some(x + c, n) - largest) - log_sum, n);
+      store_some(to + c, (load_some(from + c, n) - largest) - log_sum, n);
     });
-  }
+    return all.next_largest;
+  });
 }
 
 void softmax_backward(const float* y, const float* dy, float* dx, int64_t rows, int64_t classes) {
