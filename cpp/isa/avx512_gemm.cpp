@@ -1,5 +1,5 @@
 #define CNNFAST_ISA avx512
-#include "kernels/gemm_few_rows.h"
+#include "kernels/gemm_few_columns.h"
 
 namespace cnnfast::avx512 {
 

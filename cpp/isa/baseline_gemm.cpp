@@ -1,5 +1,5 @@
 #define CNNFAST_ISA baseline
-#include "kernels/gemm_few_rows.h"
+#include "kernels/gemm_few_columns.h"
 
 namespace cnnfast::baseline {
 

@@ -216,12 +216,13 @@ void gemm_few_rows(const Gemm& g) {
   finish_rows(g.c, g.c_row, g.m, g.n, g.bias, g.activation, g.alpha);
 }
 
-// c[m][n..n+R) = dot products of M rows of a with R columns of b, both contiguous in k. Asks for
-// kAsks columns of a later product from `next` on, `next_column` floats apart.
+// c[m][n..n+R) = or, with `add`, += dot products of M rows of a with R columns of b, both
+// contiguous in k. Asks for kAsks columns of a later product from `next` on, `next_column` floats
+// apart.
 template <int M, int R, int kAsks>
 CNNFAST_INLINE void dot_products(const float* a, int64_t a_row, const float* const* b, int64_t k,
                                  float* c, int64_t c_row, int columns, const float* next = nullptr,
-                                 int64_t next_column = 0) {
+                                 int64_t next_column = 0, bool add = false) {
   vf sum[M][R];
   CNNFAST_UNROLL
   for (int m = 0; m < M; ++m) CNNFAST_UNROLL
@@ -249,7 +250,10 @@ CNNFAST_INLINE void dot_products(const float* a, int64_t a_row, const float* con
     }
   }
   CNNFAST_UNROLL
-  for (int m = 0; m < M; ++m) store_first(c + m * c_row, sum_each<R>(sum[m]), columns);
+  for (int m = 0; m < M; ++m) {
+    const vf each = sum_each<R>(sum[m]);
+    store_first(c + m * c_row, add ? load_first(c + m * c_row, columns) + each : each, columns);
+  }
 }
 
 // f(first row of c, b's columns, how many of the R are there) for all columns.
@@ -264,9 +268,9 @@ CNNFAST_INLINE void for_dot_columns(const Gemm& g, F f) {
 }
 
 //   AVX-512: 6 x 4 sums + 6 rows + 1 column = 31 of 32 registers
-//   AVX2, SSE2: 2 x 4 + 2 + 1 = 11 of 16
+//   AVX2, SSE2: 3 x 4 + 3 + 1 = 16 of 16
 constexpr int kDotColumns = 4;
-constexpr int kDotRows = kRegisters == 32 ? 6 : 2;
+constexpr int kDotRows = kRegisters == 32 ? 6 : 3;
 
 // Rows of a so far apart that they meet in a few sets of L1 are copied, if L2 holds them.
 constexpr int64_t kConflictingRow = 256, kSpreadFloats = 128 << 10;
@@ -349,21 +353,6 @@ int64_t few_rows_scratch_floats(const Gemm& g) {
                                           : 0;
   if (g.m <= kStreamedRows || g.n <= 2 * kLanes) return 0;
   return smaller(g.m * g.n, kPanelFloats) + g.m * (2 * kLanes + 32) + kLanes;
-}
-
-void fill(GemmKernels& table) {
-  table.tile_rows = kTileRows;
-  table.tile_columns = kTileColumns;
-  table.scratch_floats = kBlockK * (kBlockColumns + kTileRows) + kLanes;
-  table.few_rows_scratch_floats = few_rows_scratch_floats;
-  // 9216 to 4096 on one core of a Zen 4, AVX-512: 16 rows 30 instead of 13 ms, 32 rows 38 instead
-  // of 25, the other way round 37 instead of 25, but 48 rows 47 against 48.
-  table.few_rows = kRegisters == 32 ? 16 : 8;
-  table.few_rows_of_large = kRegisters == 32 ? kPanelRows : 16;
-  table.few_rows_of_large_transposed = kRegisters == 32 ? 32 : 16;
-  table.gemm = gemm;
-  table.gemm_few_rows = gemm_few_rows;
-  table.gemm_few_rows_transposed = gemm_few_rows_transposed;
 }
 
 }  // namespace

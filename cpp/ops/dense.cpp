@@ -63,6 +63,15 @@ bool few_rows(const Product& g, const Gemm& layout, const GemmKernels& kernels) 
   return rows <= (transposed ? kernels.few_rows_of_large_transposed : kernels.few_rows_of_large);
 }
 
+// Do c's columns leave a quarter of their vectors or more empty?
+bool few_columns(std::int64_t columns, const GemmKernels& kernels) {
+  const std::int64_t lanes = kernels.tile_columns / 2;
+  const std::int64_t vectors = (columns + lanes - 1) / lanes;
+  return columns > 0 && columns <= kernels.few_columns && 4 * columns <= 3 * vectors * lanes;
+}
+// Dot products so long make up for turning the columns round and for the sums across lanes.
+constexpr std::int64_t kDepthOfColumn = 10;
+
 // Independent rows if the weights are small, so that no barrier stands between neighbours; columns
 // if they are large, so that no thread reads another's weights.
 Split split_product(const Product& g, const Problem& p) {
@@ -80,7 +89,10 @@ void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, co
                       Slot a, Slot b, Slot bias, Slot c) {
   const GemmKernels& kernels = p.kernels.gemm;
   const bool few = few_rows(g, layout, kernels);
-  const auto kernel = !few                   ? kernels.gemm
+  const bool narrow = !few && layout.b_column == 1 && layout.a_k == 1 &&
+                      few_columns(g.columns, kernels) && g.depth >= kDepthOfColumn * g.columns;
+  const auto kernel = narrow                 ? kernels.gemm_few_columns
+                      : !few                 ? kernels.gemm
                       : layout.b_column == 1 ? kernels.gemm_few_rows
                                              : kernels.gemm_few_rows_transposed;
   Gemm whole = layout;
@@ -91,8 +103,9 @@ void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, co
       (few ? kernels.few_rows_scratch_floats(whole) : kernels.scratch_floats) * std::int64_t{4});
   const Split split = split_product(g, p);
   const std::int64_t grain = kernels.tile_columns;
-  const std::string name = few ? (layout.b_column == 1 ? "streamed rows" : "dot products")
-                               : concat("tiles ", kernels.tile_rows, "x", grain);
+  const std::string name = few      ? (layout.b_column == 1 ? "streamed rows" : "dot products")
+                           : narrow ? "few columns"
+                                    : concat("tiles ", kernels.tile_rows, "x", grain);
   StepSpec spec{name, split, g.outer};
   spec.whole = {b, bias};
   steps.step(std::move(spec), [=](const Run& run, int thread, int threads) {
@@ -304,7 +317,9 @@ void build_product_kernel(const Problem& p, StepBuilder& steps) {
   const bool for_update = updated_by_rows(p.output(0).shape, p.threads);
   const bool by_rows = for_update || s.in / kernels.tile_rows >= 4 * p.threads;
   const bool by_columns = !by_rows && s.out / kernels.tile_columns >= 2 * p.threads;
-  StepSpec spec{concat("tiles ", kernels.tile_rows, "x", kernels.tile_columns)};
+  const bool narrow = s.rows > 1 && few_columns(s.out, kernels);
+  StepSpec spec{narrow ? "few columns"
+                       : concat("tiles ", kernels.tile_rows, "x", kernels.tile_columns)};
   if (for_update) {
     spec.split = Split::rows;
     spec.rows = s.in;
@@ -343,7 +358,7 @@ void build_product_kernel(const Problem& p, StepBuilder& steps) {
     // A chain's parts fit the caches, for the update behind them to find.
     call.uncached = call.m * call.n * sharers > kCachedFloats;
     if (bias && rows.begin == 0) call.b_sums = run.ptr<float>(db) + columns.begin;
-    kernels.gemm(call);
+    (narrow ? kernels.gemm_few_columns_turned : kernels.gemm)(call);
   });
 }
 

@@ -85,6 +85,13 @@ INSTANTIATE_TEST_SUITE_P(
         DenseCase{31, 513, 95, ActivationKind::leaky_relu},
         DenseCase{64, 40, 530, ActivationKind::relu},
         DenseCase{128, 160, 10, ActivationKind::linear},
+        DenseCase{14, 1041, 1, ActivationKind::sigmoid},
+        DenseCase{33, 700, 2, ActivationKind::relu}, DenseCase{20, 1100, 3, ActivationKind::tanh},
+        DenseCase{50, 515, 5, ActivationKind::linear},
+        DenseCase{24, 77, 6, ActivationKind::leaky_relu},
+        DenseCase{37, 523, 9, ActivationKind::linear},
+        DenseCase{41, 1025, 11, ActivationKind::relu},
+        DenseCase{128, 640, 12, ActivationKind::linear},
         DenseCase{1, 600, 400, ActivationKind::relu},
         DenseCase{130, 70, 1050, ActivationKind::tanh}));
 
@@ -104,6 +111,23 @@ TEST(DenseTest, SameBitsForAnyThreadCount) {
     for (const Isa isa : supported_isas())
       EXPECT_EQ(run_op("dense", {}, {x, w}, isa, 1).outputs[0].bytes,
                 run_op("dense", {}, {x, w}, isa, 2).outputs[0].bytes);
+  }
+}
+
+TEST(DenseTest, FewColumnsHaveTheSameBitsForAnyThreadCount) {
+  for (const std::int64_t out : {1, 3, 10}) {
+    const Operand x = random_operand({45, 1300}, 1), w = random_operand({1300, out}, 2);
+    const Operand dy = random_operand({45, out}, 3);
+    for (const Isa isa : supported_isas())
+      for (const int threads : {2, 3}) {
+        EXPECT_EQ(run_op("dense", {}, {x, w}, isa, 1).outputs[0].bytes,
+                  run_op("dense", {}, {x, w}, isa, threads).outputs[0].bytes);
+        const Attributes bias{{"bias", true}};
+        const auto one = run_op("dense_backward_kernel", bias, {x, dy}, isa, 1);
+        const auto more = run_op("dense_backward_kernel", bias, {x, dy}, isa, threads);
+        EXPECT_EQ(one.outputs[0].bytes, more.outputs[0].bytes);
+        EXPECT_EQ(one.outputs[1].bytes, more.outputs[1].bytes);
+      }
   }
 }
 

@@ -1,0 +1,183 @@
+// Products with fewer columns than fill vectors, such as a network's ten classes: the lanes run
+// along another axis.
+#pragma once
+
+#include "kernels/gemm_few_rows.h"
+#include "kernels/lane_transpose.h"
+
+namespace cnnfast::CNNFAST_ISA {
+namespace {
+
+// ---- forward: along k --------------------------------------------------------------------------
+
+// So many steps of k at a time: b's columns and a strip of a's rows stay in L1.
+constexpr int64_t kColumnDepth = 512;
+
+// depth rows of b as its columns, `pitch` floats apart.
+void turn_columns(const float* b, int64_t b_k, int64_t columns, int64_t depth, float* to,
+                  int64_t pitch) {
+  for (int64_t n0 = 0; n0 < columns; n0 += kLanes) {
+    const int width = static_cast<int>(smaller(kLanes, columns - n0));
+    for (int64_t i = 0; i < depth; i += kLanes) {
+      const int height = static_cast<int>(smaller(kLanes, depth - i));
+      vf rows[kLanes];
+      CNNFAST_UNROLL
+      for (int j = 0; j < kLanes; ++j)
+        rows[j] = j < height ? load_first(b + (i + j) * b_k + n0, width) : vf{};
+      transpose(rows);
+      CNNFAST_UNROLL
+      for (int j = 0; j < kLanes; ++j)
+        if (j < width) store(to + (n0 + j) * pitch + i, rows[j]);
+    }
+  }
+}
+
+// M rows of a times R of the turned columns.
+template <int M, int R>
+CNNFAST_INLINE void few_columns_group(const float* a, int64_t a_row, const float* turned,
+                                      int64_t pitch, int64_t depth, float* c, int64_t c_row,
+                                      bool add) {
+  const float* b[R];
+  CNNFAST_UNROLL
+  for (int r = 0; r < R; ++r) b[r] = turned + r * pitch;
+  dot_products<M, R, 0>(a, a_row, b, depth, c, c_row, R, nullptr, 0, add);
+}
+
+// All columns: by fours, and what is left by two and one.
+template <int M>
+void few_columns_strip(const float* a, int64_t a_row, const float* turned, int64_t pitch,
+                       int64_t columns, int64_t depth, float* c, int64_t c_row, bool add) {
+  static_assert(kDotColumns == 4);
+  int64_t n = 0;
+  for (; n + 4 <= columns; n += 4)
+    few_columns_group<M, 4>(a, a_row, turned + n * pitch, pitch, depth, c + n, c_row, add);
+  if (n + 2 <= columns) {
+    few_columns_group<M, 2>(a, a_row, turned + n * pitch, pitch, depth, c + n, c_row, add);
+    n += 2;
+  }
+  if (n < columns)
+    few_columns_group<M, 1>(a, a_row, turned + n * pitch, pitch, depth, c + n, c_row, add);
+}
+
+using FewColumnsStrip = void (*)(const float*, int64_t, const float*, int64_t, int64_t, int64_t,
+                                 float*, int64_t, bool);
+template <int M = kDotRows>
+FewColumnsStrip few_columns_function(int64_t rows) {
+  if (rows == M) return few_columns_strip<M>;
+  if constexpr (M > 1)
+    return few_columns_function<M - 1>(rows);
+  else
+    return nullptr;
+}
+
+void gemm_few_columns(const Gemm& g) {
+  const int64_t blocks = g.k > 0 ? (g.k + kColumnDepth - 1) / kColumnDepth : 1;
+  const int64_t each = (g.k + blocks - 1) / blocks;
+  const int64_t most = (each + kLanes - 1) / kLanes * kLanes, pitch = most + 16;
+  for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += most) {
+    const int64_t depth = smaller(most, g.k - k0);
+    turn_columns(g.b + k0 * g.b_k, g.b_k, g.n, depth, g.scratch, pitch);
+    // Strips of nearly equal height.
+    const int64_t strips = (g.m + kDotRows - 1) / kDotRows;
+    int64_t row = 0;
+    for (int64_t s = 0; s < strips; ++s) {
+      const int64_t rows = g.m / strips + (s < g.m % strips ? 1 : 0);
+      few_columns_function(rows)(g.a + row * g.a_row + k0, g.a_row, g.scratch, pitch, g.n, depth,
+                                 g.c + row * g.c_row, g.c_row, k0 > 0);
+      row += rows;
+    }
+  }
+  finish_rows(g.c, g.c_row, g.m, g.n, g.bias, g.activation, g.alpha);
+}
+
+// ---- gradient of the kernel: along m -----------------------------------------------------------
+
+// Rows [m, m + V vectors) of c, of which the last vector has `last`: N columns' sums of each stay
+// in registers while k runs, and every float of a is loaded once.
+//   AVX-512: 12 x 2 sums + 2 of a + 1 broadcast = 27 of 32 registers
+//   AVX2, SSE2: 12 x 1 + 1 + 1 = 14 of 16
+template <int N, int V>
+void turned_strip(const Gemm& g, int64_t m, int last) {
+  vf sum[V][N];
+  CNNFAST_UNROLL
+  for (int v = 0; v < V; ++v) CNNFAST_UNROLL
+  for (int n = 0; n < N; ++n) sum[v][n] = vf{};
+  const float *a = g.a + m, *b = g.b;
+  for (int64_t i = 0; i < g.k; ++i, a += g.a_k, b += g.b_k) {
+    vf rows[V];
+    CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v) {
+      rows[v] = v + 1 < V || last == kLanes ? load(a + v * kLanes) : load_first(a, last);
+      __builtin_prefetch(a + (V + v) * kLanes);  // the next strip's
+    }
+    CNNFAST_UNROLL
+    for (int n = 0; n < N; ++n) {
+      const vf x = broadcast(b[n]);
+      CNNFAST_UNROLL
+      for (int v = 0; v < V; ++v) sum[v][n] += rows[v] * x;
+    }
+  }
+  float* c = g.c + m * g.c_row;
+  CNNFAST_UNROLL
+  for (int v = 0; v < V; ++v) {
+    const int height = v + 1 < V ? kLanes : last;
+    CNNFAST_UNROLL
+    for (int n0 = 0; n0 < N; n0 += kLanes) {
+      vf square[kLanes];
+      CNNFAST_UNROLL
+      for (int j = 0; j < kLanes; ++j) square[j] = n0 + j < N ? sum[v][n0 + j] : vf{};
+      transpose(square);
+      CNNFAST_UNROLL
+      for (int j = 0; j < kLanes; ++j)
+        if (j < height)
+          store_first(c + (v * kLanes + j) * g.c_row + n0, square[j],
+                      N - n0 < kLanes ? N - n0 : kLanes);
+    }
+  }
+}
+
+constexpr int kFewColumns = 12;
+
+template <int N>
+void turned_rows(const Gemm& g) {
+  constexpr int V = kRegisters == 32 || N <= 6 ? 2 : 1;
+  int64_t m = 0;
+  for (; m + V * kLanes <= g.m; m += V * kLanes) turned_strip<N, V>(g, m, kLanes);
+  for (; m < g.m; m += kLanes) turned_strip<N, 1>(g, m, static_cast<int>(smaller(kLanes, g.m - m)));
+}
+
+template <int N = kFewColumns>
+void turned_rows_of(const Gemm& g) {
+  if (g.n == N) return turned_rows<N>(g);
+  if constexpr (N > 1) turned_rows_of<N - 1>(g);
+}
+
+void gemm_few_columns_turned(const Gemm& g) {
+  if (g.b_sums != nullptr) {
+    for (int64_t n = 0; n < g.n; ++n) g.b_sums[n] = 0.0f;
+    for (int64_t i = 0; i < g.k; ++i)
+      for (int64_t n = 0; n < g.n; ++n) g.b_sums[n] += g.b[i * g.b_k + n];
+  }
+  turned_rows_of(g);
+}
+
+void fill(GemmKernels& table) {
+  table.tile_rows = kTileRows;
+  table.tile_columns = kTileColumns;
+  table.scratch_floats = kBlockK * (kBlockColumns + kTileRows) + kLanes;
+  table.few_rows_scratch_floats = few_rows_scratch_floats;
+  // 9216 to 4096 on one core of a Zen 4, AVX-512: 16 rows 30 instead of 13 ms, 32 rows 38 instead
+  // of 25, the other way round 37 instead of 25, but 48 rows 47 against 48.
+  table.few_rows = kRegisters == 32 ? 16 : 8;
+  table.few_rows_of_large = kRegisters == 32 ? kPanelRows : 16;
+  table.few_rows_of_large_transposed = kRegisters == 32 ? 32 : 16;
+  table.few_columns = kFewColumns;
+  table.gemm = gemm;
+  table.gemm_few_rows = gemm_few_rows;
+  table.gemm_few_rows_transposed = gemm_few_rows_transposed;
+  table.gemm_few_columns = gemm_few_columns;
+  table.gemm_few_columns_turned = gemm_few_columns_turned;
+}
+
+}  // namespace
+}  // namespace cnnfast::CNNFAST_ISA
