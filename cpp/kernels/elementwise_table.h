@@ -54,10 +54,11 @@ struct ByteGrid {
   std::int64_t step;
 };
 
-// What Philox is keyed with: the mask of element i comes from word i % 4 of block i / 4.
+// What Philox is keyed with. Which words make an element's number: reference/dropout.h.
 struct DropoutKey {
   std::uint32_t seed_low, seed_high, step, stream;
 };
+inline constexpr std::uint32_t kDropoutCompleting = 1u << 31;  // in the counter's second word
 
 // y[i] = x[i] in another dtype, as reference/shape_ops.h converts.
 using Conversion = void (*)(const void* x, void* y, std::int64_t n);
@@ -111,8 +112,8 @@ struct ElementwiseKernels {
                               std::int64_t inner);
   ArgExtreme arg_extreme[kReduceKinds];
 
-  // y[i] = x[i] * scale where word i >= threshold, else 0, for begin <= i < end; x and y point to
-  // element `begin`.
+  // y[i] = x[i] * scale where i's number >= threshold, else 0, for begin <= i < end; x and y point
+  // to element `begin`.
   void (*dropout)(const float* x, float* y, std::int64_t begin, std::int64_t end, DropoutKey key,
                   std::uint32_t threshold, float scale);
 

@@ -1,7 +1,7 @@
 // Elementary functions on vf, written once for every ISA. Right at infinities, NaN, overflow and
 // denormals (those flush to zero where the thread does). Largest errors found, in units in the
 // last place against float64, over one in 1013 of all float32:
-//   exp 1.0   log 0.8   tanh 2.5   sigmoid 2.3   softplus 1.9   expm1_nonpositive 1.0
+//   exp 0.9 (SSE2: 1.2)   log 0.8   tanh 2.5   sigmoid 2.3   softplus 1.9   expm1_nonpositive 1.0
 //
 // The polynomials are minimax fits (iteratively reweighted least squares in float64, rounded to
 // float32) of the functions named beside them; the reductions are the classic ones of Cody and

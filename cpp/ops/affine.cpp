@@ -276,7 +276,7 @@ void draw_uniform_steps(const Problem& p, StepBuilder& steps, const char* name) 
   add_draws<T>(p, steps, name, cost, [=](const DropoutKey& key, std::int64_t image, T* row) {
     for (std::int64_t k = 0; k < columns; ++k)
       row[k] = static_cast<T>(
-          low + static_cast<double>(reference::dropout_word(key, image * columns + k)) /
+          low + static_cast<double>(reference::random_word(key, image * columns + k)) /
                     4294967296.0 * (high - low));
   });
 }

@@ -40,7 +40,7 @@ void dropout_vector(const Problem& p, StepBuilder& steps) {
   const auto kernel = p.kernels.elementwise.dropout;
   const std::uint32_t threshold = reference::dropout_threshold(a.rate);
   const auto scale = static_cast<float>(1.0 / (1.0 - a.rate));
-  const double cost = static_cast<double>(shape.numel()) / 16 * 8;
+  const double cost = static_cast<double>(shape.numel()) / 16 * 4;
   add_divided_step(
       steps, "vector", loop, divide_loop(p, loop, cost, rows_apply(shape, p.inputs.first(1))),
       [=](const Run& run, const StridedLoop&, Part part) {

@@ -97,9 +97,17 @@ struct AffineDraw {
   std::int64_t height = 0, width = 0, out_height = 0, out_width = 0;
 };
 
+// Word i of a stream of numbers.
+inline std::uint32_t random_word(const DropoutKey& key, std::int64_t i) {
+  const std::int64_t block = i / 4;
+  return philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
+                 key.stream, key.seed_high},
+                {key.seed_low, key.step})[static_cast<std::size_t>(i % 4)];
+}
+
 // Word `which` of image i, as a number in [0, 1). An image has 16 of them.
 inline double image_uniform(const DropoutKey& key, std::int64_t image, int which) {
-  return static_cast<double>(dropout_word(key, image * 16 + which)) / 4294967296.0;
+  return static_cast<double>(random_word(key, image * 16 + which)) / 4294967296.0;
 }
 
 // (a, b, c, d, e, f): output (u, v) looks at input x = a u + b v + c, y = d u + e v + f.

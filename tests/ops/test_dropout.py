@@ -68,13 +68,23 @@ def test_backward_uses_the_forward_mask(rng):
         assert_close(dx, dy * scale, 1e-6, what=level)
 
 
+def _halves(completing):
+    """Halves of Philox's words in the order of 64 elements: 16 lower ones, then 16 upper ones."""
+    words = [w for block in range(8) for w in philox4x32([block, completing << 31, 0, 0], [0, 0])]
+    words = np.array(words, "uint64").reshape(2, 1, 16)
+    return np.concatenate([words & 0xFFFF, words >> 16], axis=1).ravel()
+
+
 def test_numbers_are_philox():
-    """Every fourth of the values share a block of the generator, whatever its exact use of it."""
+    """An element is kept where its 32-bit number is rate * 2**32 or more, to the last bit."""
     x = np.ones(64, "float32")
-    kept = ops.dropout(x, 0.5, 0) != 0
-    words = np.array([w for i in range(16) for w in philox4x32([i, 0, 0, 0], [0, 0])], "uint64")
-    keep = words >= 2**31
-    assert np.array_equal(kept, keep) or np.array_equal(kept, ~keep)
+    numbers = _halves(0) * 2**16 + _halves(1)
+    for level in levels():
+        assert np.array_equal(ops.dropout(x, 0.5, 0) != 0, numbers >= 2**31), level
+        for number in numbers.tolist():
+            for rate in (number / 2**32, (number + 1) / 2**32):
+                kept = ops.dropout(x, rate, 0) != 0
+                assert np.array_equal(kept, numbers >= rate * 2**32), (level, number, rate)
 
 
 def test_bad_arguments():
