@@ -1,5 +1,5 @@
-// Products with fewer columns than fill vectors, such as a network's ten classes: the lanes run
-// along another axis.
+// Products of a matrix with fewer columns than fill vectors, such as a network's ten classes, and
+// their gradients: the lanes run along another axis, or so few steps of k stay in registers.
 #pragma once
 
 #include "kernels/gemm_few_rows.h"
@@ -7,6 +7,8 @@
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
+
+constexpr int kFewColumns = 12;
 
 // ---- forward: along k --------------------------------------------------------------------------
 
@@ -136,8 +138,6 @@ void turned_strip(const Gemm& g, int64_t m, int last) {
   }
 }
 
-constexpr int kFewColumns = 12;
-
 template <int N>
 void turned_rows(const Gemm& g) {
   constexpr int V = kRegisters == 32 || N <= 6 ? 2 : 1;
@@ -161,6 +161,70 @@ void gemm_few_columns_turned(const Gemm& g) {
   turned_rows_of(g);
 }
 
+// ---- gradient of the input: k in registers -----------------------------------------------------
+
+// Columns [n, n + V vectors) of c, of which the last vector has `last`; b's K steps of them stay in
+// registers while m runs.
+//   AVX-512: 12 x 2 of b + 2 sums + 1 broadcast = 27 of 32 registers
+//   AVX2, SSE2: 6 x 2 + 2 + 1 = 15 of 16; one vector, half a line, would be slower than tiles
+constexpr int kShallow = kRegisters == 32 ? 12 : 6;
+
+template <int K, int V>
+void shallow_strip(const Gemm& g, int64_t n, int last) {
+  vf w[V][K];
+  CNNFAST_UNROLL
+  for (int v = 0; v < V; ++v) {
+    const int width = v + 1 < V ? kLanes : last;
+    const float* from = g.b + (n + v * kLanes) * g.b_column;
+    CNNFAST_UNROLL
+    for (int k0 = 0; k0 < K; k0 += kLanes) {
+      vf square[kLanes];
+      CNNFAST_UNROLL
+      for (int j = 0; j < kLanes; ++j)
+        square[j] = j < width
+                        ? load_first(from + j * g.b_column + k0, K - k0 < kLanes ? K - k0 : kLanes)
+                        : vf{};
+      transpose(square);
+      CNNFAST_UNROLL
+      for (int k = 0; k < kLanes; ++k)
+        if (k0 + k < K) w[v][k0 + k] = square[k];
+    }
+  }
+  const float* a = g.a;
+  float* c = g.c + n;
+  for (int64_t m = 0; m < g.m; ++m, a += g.a_row, c += g.c_row) {
+    vf sum[V];
+    CNNFAST_UNROLL
+    for (int k = 0; k < K; ++k) {
+      const vf x = broadcast(a[k]);
+      CNNFAST_UNROLL
+      for (int v = 0; v < V; ++v) sum[v] = k == 0 ? x * w[v][k] : sum[v] + x * w[v][k];
+    }
+    CNNFAST_UNROLL
+    for (int v = 0; v < V; ++v) {
+      if (v + 1 < V || last == kLanes)
+        store(c + v * kLanes, sum[v]);
+      else
+        store_first(c + v * kLanes, sum[v], last);
+    }
+  }
+}
+
+template <int K>
+void shallow_product(const Gemm& g) {
+  constexpr int V = 2;
+  int64_t n = 0;
+  for (; n + V * kLanes <= g.n; n += V * kLanes) shallow_strip<K, V>(g, n, kLanes);
+  for (; n < g.n; n += kLanes)
+    shallow_strip<K, 1>(g, n, static_cast<int>(smaller(kLanes, g.n - n)));
+}
+
+template <int K = kShallow>
+void gemm_shallow(const Gemm& g) {
+  if (g.k == K) return shallow_product<K>(g);
+  if constexpr (K > 1) gemm_shallow<K - 1>(g);
+}
+
 void fill(GemmKernels& table) {
   table.tile_rows = kTileRows;
   table.tile_columns = kTileColumns;
@@ -172,11 +236,13 @@ void fill(GemmKernels& table) {
   table.few_rows_of_large = kRegisters == 32 ? kPanelRows : 16;
   table.few_rows_of_large_transposed = kRegisters == 32 ? 32 : 16;
   table.few_columns = kFewColumns;
+  table.shallow = kShallow;
   table.gemm = gemm;
   table.gemm_few_rows = gemm_few_rows;
   table.gemm_few_rows_transposed = gemm_few_rows_transposed;
   table.gemm_few_columns = gemm_few_columns;
   table.gemm_few_columns_turned = gemm_few_columns_turned;
+  table.gemm_shallow = gemm_shallow<>;
 }
 
 }  // namespace

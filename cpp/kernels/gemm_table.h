@@ -32,7 +32,6 @@ struct GemmKernels {
   // Up to so many rows gemm_few_rows() and its twin are faster than gemm(): where caches hold b,
   // where they do not, and there the other way round.
   std::int64_t few_rows, few_rows_of_large, few_rows_of_large_transposed;
-  std::int64_t few_columns;  // up to so many the products along other axes can be asked for
   // Packs blocks of b into cache as it goes: for m above a handful.
   void (*gemm)(const Gemm&);
   // The same for m up to few_rows_of_large, with the scratch that few_rows_scratch_floats says, of
@@ -40,11 +39,14 @@ struct GemmKernels {
   void (*gemm_few_rows)(const Gemm&);
   // The same for small m with the other order of b (b_k == 1, a_k == 1): dot products with rows.
   void (*gemm_few_rows_transposed)(const Gemm&);
+  std::int64_t (*few_rows_scratch_floats)(const Gemm&);  // for one thread
   // For n up to few_columns that fill vectors badly: b_column == 1, a_k == 1, with gemm()'s
-  // scratch; and b_column == 1, a_row == 1, no bias, no activation.
+  // scratch; b_column == 1, a_row == 1, without bias and activation. For k up to shallow: b_k ==
+  // 1, a_k == 1, without them.
+  std::int64_t few_columns, shallow;
   void (*gemm_few_columns)(const Gemm&);
   void (*gemm_few_columns_turned)(const Gemm&);
-  std::int64_t (*few_rows_scratch_floats)(const Gemm&);  // for one thread
+  void (*gemm_shallow)(const Gemm&);
 };
 
 }  // namespace cnnfast

@@ -91,7 +91,9 @@ void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, co
   const bool few = few_rows(g, layout, kernels);
   const bool narrow = !few && layout.b_column == 1 && layout.a_k == 1 &&
                       few_columns(g.columns, kernels) && g.depth >= kDepthOfColumn * g.columns;
-  const auto kernel = narrow                 ? kernels.gemm_few_columns
+  const bool shallow = !few && layout.b_k == 1 && g.depth > 1 && g.depth <= kernels.shallow;
+  const auto kernel = shallow                ? kernels.gemm_shallow
+                      : narrow               ? kernels.gemm_few_columns
                       : !few                 ? kernels.gemm
                       : layout.b_column == 1 ? kernels.gemm_few_rows
                                              : kernels.gemm_few_rows_transposed;
@@ -103,9 +105,9 @@ void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, co
       (few ? kernels.few_rows_scratch_floats(whole) : kernels.scratch_floats) * std::int64_t{4});
   const Split split = split_product(g, p);
   const std::int64_t grain = kernels.tile_columns;
-  const std::string name = few      ? (layout.b_column == 1 ? "streamed rows" : "dot products")
-                           : narrow ? "few columns"
-                                    : concat("tiles ", kernels.tile_rows, "x", grain);
+  const std::string name = few ? (layout.b_column == 1 ? "streamed rows" : "dot products")
+                           : narrow || shallow ? "few columns"
+                                               : concat("tiles ", kernels.tile_rows, "x", grain);
   StepSpec spec{name, split, g.outer};
   spec.whole = {b, bias};
   steps.step(std::move(spec), [=](const Run& run, int thread, int threads) {

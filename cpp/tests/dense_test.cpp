@@ -122,6 +122,8 @@ TEST(DenseTest, FewColumnsHaveTheSameBitsForAnyThreadCount) {
       for (const int threads : {2, 3}) {
         EXPECT_EQ(run_op("dense", {}, {x, w}, isa, 1).outputs[0].bytes,
                   run_op("dense", {}, {x, w}, isa, threads).outputs[0].bytes);
+        EXPECT_EQ(run_op("dense_backward_input", {}, {dy, w}, isa, 1).outputs[0].bytes,
+                  run_op("dense_backward_input", {}, {dy, w}, isa, threads).outputs[0].bytes);
         const Attributes bias{{"bias", true}};
         const auto one = run_op("dense_backward_kernel", bias, {x, dy}, isa, 1);
         const auto more = run_op("dense_backward_kernel", bias, {x, dy}, isa, threads);
