@@ -48,7 +48,7 @@ void adam_as(const AdamStep& u) {
       store_some(u.v_largest + i, v, n);
     }
     const vf w = load_some(u.w + i, n) * keep;
-    store_some(u.w + i, w - m * u.step_size / (sqrt(v) + u.epsilon), n);
+    store_some(u.w + i, w - divide_by_positive(m * u.step_size, sqrt(v) + u.epsilon), n);
   });
 }
 
@@ -72,7 +72,7 @@ void rmsprop_as(const RmspropStep& u) {
       store_some(u.average + i, a, n);
       square -= a * a;
     }
-    vf step = g * u.lr / sqrt(square);
+    vf step = divide_by_positive(g * u.lr, sqrt(square));
     if constexpr (kMomentum) {
       step += load_some(u.momentum_buffer + i, n) * u.momentum;
       store_some(u.momentum_buffer + i, step, n);
@@ -96,7 +96,7 @@ void adagrad(const AdagradStep& u) {
     const vf a = load_some(u.accumulator + i, n) + g * g;
     store_some(u.accumulator + i, a, n);
     const vf w = load_some(u.w + i, n) * keep;
-    store_some(u.w + i, w - g * u.lr / sqrt(a + u.epsilon), n);
+    store_some(u.w + i, w - divide_by_positive(g * u.lr, sqrt(a + u.epsilon)), n);
   });
 }
 

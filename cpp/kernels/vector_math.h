@@ -161,6 +161,24 @@ CNNFAST_INLINE vf divide_by_one_to_two(vf a, vf b) {
 #endif
 }
 
+// a / b for b > 0, within two units in the last place: what an optimizer divides by is a square
+// root, and the two would wait for one unit. 0 where b is infinite.
+CNNFAST_INLINE vf divide_by_positive(vf a, vf b) {
+#if defined(__AVX2__)
+  const vf finite = min(broadcast(0x1.fffffep127f), b);
+#if defined(__AVX512F__)
+  vf inverse =
+      reinterpret_cast<vf>(_mm512_maskz_rcp14_ps(0xffff, reinterpret_cast<__m512>(finite)));
+#else
+  vf inverse = reinterpret_cast<vf>(_mm256_rcp_ps(reinterpret_cast<__m256>(finite)));
+#endif
+  inverse += inverse * (1.0f - finite * inverse);
+  return a * inverse;
+#else
+  return a / b;
+#endif
+}
+
 // u / (2 - u) with u = 1 - e^-2|x|: one polynomial and one division for every x. Below -18 e^ is
 // nothing beside 1, and above n ln2 need not be exact: its error counts e^-2|x| times.
 CNNFAST_INLINE vf tanh(vf x) {

@@ -67,6 +67,35 @@ TEST_P(OptimizerTest, Adam) {
     }
 }
 
+// Quotients are made of an estimate: of gradients from the smallest to those whose squares
+// overflow, whose step is then 0, none comes out as anything else.
+TEST(Optimizer, AdamDividesByAnySquareRoot) {
+  std::vector<float> gradients{0.0f, -0.0f, 1e-30f};
+  for (float g = 1e-18f; g < 1e18f; g *= 1.37f) gradients.push_back(g);
+  const std::size_t finite = gradients.size();
+  for (const float g : {2e19f, 1e30f, 3e38f}) gradients.push_back(g);
+  const auto size = static_cast<std::int64_t>(gradients.size());
+  const std::vector<float> zeros(gradients.size(), 0.0f);
+  const Operand none = operand({size}, zeros), lr = operand(Shape{}, std::vector<float>{kRate});
+  const Operand counter = operand(Shape{}, std::vector<std::int64_t>{0});
+  const auto rate = static_cast<double>(kRate);
+  const auto g = doubles(gradients);
+  std::vector<double> want(gradients.size(), 0.0), m = want, v = want;
+  reference::adam_update(
+      want.data(), g.data(), rate, m.data(), v.data(), static_cast<double*>(nullptr),
+      reference::adam_step_size(rate, 0.9, 0.999, 1), size, {0.9, 0.999, 1e-7, 0.0});
+  for (std::size_t i = finite; i < want.size(); ++i) want[i] = 0.0;
+  for (const Isa isa : supported_isas()) {
+    const auto got = run_op("adam_update", {},
+                            {none, operand({size}, gradients), lr, none, none, counter}, isa, 1)
+                         .inputs[0]
+                         .values<float>();
+    for (std::size_t i = 0; i < want.size(); ++i)
+      EXPECT_NEAR(static_cast<double>(got[i]), want[i], 1e-6 * std::abs(want[i]))
+          << name_of(isa) << " gradient " << gradients[i];
+  }
+}
+
 TEST_P(OptimizerTest, AdamKeepsTheLargestSquares) {
   const Operand m = random_operand({size}, 3);
   auto squares = random_floats(size, 4), largest = random_floats(size, 5);
