@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernels/activate.h"
+#include "kernels/gemm_outer.h"
 #include "kernels/gemm_table.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/prefetch.h"
@@ -59,8 +60,6 @@ void finish_rows(float* c, int64_t c_row, int64_t rows, int64_t columns, const f
       return finish_rows_as<ActivationKind::sigmoid>(c, c_row, rows, columns, bias, alpha);
   }
 }
-
-CNNFAST_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // T tiles of whole columns side by side, each [k][kTileColumns]; rows of b are read from left to
 // right. `sums`: the columns' sums are added to it on the way.
@@ -187,69 +186,12 @@ void pack_rows(const float* a, int64_t a_row, int64_t a_k, int64_t rows, int64_t
     for (int64_t p = 0; p < rows; ++p) to[i * rows + p] = a[p * a_row + i * a_k];
 }
 
-// Rows narrower than this, without gaps, are written as one array: so many of them that they fill
-// whole vectors are a pattern of b's elements and of places in a vector of a's.
-constexpr int64_t kNarrowRow = 2 * kLanes;
-
-// Returns how many rows it made.
-int64_t narrow_outer_product(const Gemm& g) {
-  int64_t rows = 1;
-  while (rows * g.n % kLanes != 0) ++rows;
-  if (g.m < 4 * rows) return 0;
-  float values[kLanes * kNarrowRow];
-  int32_t places[kLanes * kNarrowRow];
-  const int64_t floats = rows * g.n;
-  for (int64_t r = 0, i = 0; r < rows; ++r)
-    for (int64_t o = 0; o < g.n; ++o, ++i) {
-      values[i] = g.b[o];
-      places[i] = static_cast<int32_t>(r);
-    }
-  float* c = g.c;
-  int64_t m = 0;
-  for (; m + kLanes <= g.m; m += rows, c += floats) {
-    const vf a = load(g.a + m);
-    for (int64_t i = 0; i < floats; i += kLanes)
-      store(c + i, permute(a, load(places + i)) * load(values + i));
-  }
-  return m;
-}
-
-// Is c written once, in whole vectors, aligned, and too large for the caches? A store to a line
-// that no cache has would read it first.
-bool goes_past_caches(const Gemm& g) {
-  return g.uncached && g.k <= kBlockK && !g.bias && g.activation == ActivationKind::linear &&
-         (g.n | g.c_row) % kLanes == 0 && reinterpret_cast<uintptr_t>(g.c) % sizeof(vf) == 0;
-}
-
-// One step: the gradient of a kernel from one image. A row's last vector overlaps the one before.
-void outer_product(const Gemm& g) {
-  const bool narrow = g.n < kNarrowRow && g.c_row == g.n && g.a_row == 1;
-  const bool uncached = goes_past_caches(g);
-  for (int64_t m = narrow ? narrow_outer_product(g) : 0; m < g.m; ++m) {
-    const vf a = broadcast(g.a[m * g.a_row]);
-    float* c = g.c + m * g.c_row;
-    if (g.n < kLanes)
-      store_first(c, a * load_first(g.b, static_cast<int>(g.n)), static_cast<int>(g.n));
-    for (int64_t o = 0; uncached && o < g.n; o += kLanes) stream(c + o, a * load(g.b + o));
-    for (int64_t o = 0; !uncached && g.n >= kLanes && o < g.n; o += kLanes) {
-      const int64_t at = smaller(o, g.n - kLanes);
-      store(c + at, a * load(g.b + at));
-    }
-  }
-  if (uncached) fence_streams();
-  if (g.b_sums)
-    for (int64_t o = 0; o < g.n; ++o) g.b_sums[o] = g.b[o];
-}
-
 void gemm(const Gemm& g) {
-  if (g.k == 1 && g.b_column == 1 && !g.bias && g.activation == ActivationKind::linear) {
-    outer_product(g);
-    return;
-  }
+  if (is_outer(g)) return outer_products(g);
   float* block = g.scratch;
   float* strip = g.scratch + kBlockK * kBlockColumns;
   const int64_t strips = (g.m + kTileRows - 1) / kTileRows;
-  const bool uncached = goes_past_caches(g);
+  const bool uncached = g.k <= kBlockK && goes_past_caches(g);
   for (int64_t n0 = 0; n0 < g.n; n0 += kBlockColumns) {
     const int64_t columns = smaller(g.n - n0, kBlockColumns);
     const int64_t tiles = (columns + kTileColumns - 1) / kTileColumns;

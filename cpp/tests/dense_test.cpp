@@ -85,6 +85,8 @@ INSTANTIATE_TEST_SUITE_P(
         DenseCase{31, 513, 95, ActivationKind::leaky_relu},
         DenseCase{64, 40, 530, ActivationKind::relu},
         DenseCase{128, 160, 10, ActivationKind::linear},
+        DenseCase{3, 1100, 4096, ActivationKind::linear},
+        DenseCase{13, 1037, 48, ActivationKind::linear},
         DenseCase{14, 1041, 1, ActivationKind::sigmoid},
         DenseCase{33, 700, 2, ActivationKind::relu}, DenseCase{20, 1100, 3, ActivationKind::tanh},
         DenseCase{50, 515, 5, ActivationKind::linear},
