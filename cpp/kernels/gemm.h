@@ -187,7 +187,8 @@ void pack_rows(const float* a, int64_t a_row, int64_t a_k, int64_t rows, int64_t
 }
 
 void gemm(const Gemm& g) {
-  if (is_outer(g)) return outer_products(g);
+  if (g.k == 1 && g.b_column == 1 && !g.bias && g.activation == ActivationKind::linear)
+    return outer_product(g);
   float* block = g.scratch;
   float* strip = g.scratch + kBlockK * kBlockColumns;
   const int64_t strips = (g.m + kTileRows - 1) / kTileRows;

@@ -237,7 +237,10 @@ void fill(GemmKernels& table) {
   table.few_rows_of_large_transposed = kRegisters == 32 ? 32 : 16;
   table.few_columns = kFewColumns;
   table.shallow = kShallow;
+  table.outer_steps = kOuterSteps;
+  table.outer_steps_of_large = kOuterStepsOfLarge;
   table.gemm = gemm;
+  table.gemm_outer = gemm_outer;
   table.gemm_few_rows = gemm_few_rows;
   table.gemm_few_rows_transposed = gemm_few_rows_transposed;
   table.gemm_few_columns = gemm_few_columns;

@@ -65,9 +65,10 @@ void outer_product(const Gemm& g) {
 }
 
 // Several steps: K vectors of b in registers, and a vector of each row of c from them. A tile that
-// runs so few steps begins and ends more than it multiplies (16 steps on one core of a Zen 4: 76 %
-// of the peak, here 95). Sixteen registers are too few.
-constexpr int kOuterSteps = kRegisters == 32 ? 16 : 1;
+// runs so few steps begins and ends more than it multiplies: 16 steps on one core of a Zen 4, 76 %
+// of the peak, here 95. Half a line of c at a time, as shorter vectors write it, is no faster than
+// tiles where c is too large for the caches.
+constexpr int kOuterSteps = kLanes, kOuterStepsOfLarge = kLanes == 16 ? kOuterSteps : 1;
 
 template <int K, bool kWhole>
 CNNFAST_INLINE void outer_columns(const float* a, int64_t rows, const float* b, int64_t b_k,
@@ -120,12 +121,7 @@ void outer_steps_of(const Gemm& g, bool uncached) {
   }
 }
 
-CNNFAST_INLINE bool is_outer(const Gemm& g) {
-  if (g.b_column != 1 || g.bias || g.activation != ActivationKind::linear) return false;
-  return g.k == 1 || (g.k > 1 && g.k <= kOuterSteps && g.a_row == 1 && g.n >= 2 * kLanes);
-}
-
-void outer_products(const Gemm& g) {
+void gemm_outer(const Gemm& g) {
   if (g.k == 1) return outer_product(g);
   const bool uncached = goes_past_caches(g);
   outer_steps_of(g, uncached);

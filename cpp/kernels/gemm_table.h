@@ -21,7 +21,7 @@ struct Gemm {
   ActivationKind activation;
   float alpha;
   float* scratch;  // GemmKernels::scratch_floats or few_rows_scratch_floats()
-  // Of gemm() alone:
+  // Of gemm() and gemm_outer() alone:
   bool uncached = false;    // c is too large for the caches, and nobody reads it soon
   float* b_sums = nullptr;  // with b_column == 1: the sums over k of b's columns
 };
@@ -40,6 +40,10 @@ struct GemmKernels {
   // The same for small m with the other order of b (b_k == 1, a_k == 1): dot products with rows.
   void (*gemm_few_rows_transposed)(const Gemm&);
   std::int64_t (*few_rows_scratch_floats)(const Gemm&);  // for one thread
+  // For k up to outer_steps, where caches hold c and where they do not, keeps b in registers:
+  // b_column == 1, a_row == 1, without bias and activation.
+  std::int64_t outer_steps, outer_steps_of_large;
+  void (*gemm_outer)(const Gemm&);
   // For n up to few_columns that fill vectors badly: b_column == 1, a_k == 1, with gemm()'s
   // scratch; b_column == 1, a_row == 1, without bias and activation. For k up to shallow: b_k ==
   // 1, a_k == 1, without them.

@@ -84,6 +84,10 @@ Split split_product(const Product& g, const Problem& p) {
   return g.outer >= 2 * p.threads ? Split::rows : Split::single;
 }
 
+std::string tiles_name(const GemmKernels& kernels) {
+  return concat("tiles ", kernels.tile_rows, "x", kernels.tile_columns);
+}
+
 // One step for c = act(a b + bias); `from`, `to` and `b` may be laid out either way round.
 void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, const Gemm& layout,
                       Slot a, Slot b, Slot bias, Slot c) {
@@ -91,7 +95,9 @@ void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, co
   const bool few = few_rows(g, layout, kernels);
   const bool narrow = !few && layout.b_column == 1 && layout.a_k == 1 &&
                       few_columns(g.columns, kernels) && g.depth >= kDepthOfColumn * g.columns;
-  const bool shallow = !few && layout.b_k == 1 && g.depth > 1 && g.depth <= kernels.shallow;
+  const bool plain = !bias.present() && layout.activation == ActivationKind::linear;
+  const bool shallow =
+      !few && plain && layout.b_k == 1 && g.depth > 1 && g.depth <= kernels.shallow;
   const auto kernel = shallow                ? kernels.gemm_shallow
                       : narrow               ? kernels.gemm_few_columns
                       : !few                 ? kernels.gemm
@@ -107,7 +113,7 @@ void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, co
   const std::int64_t grain = kernels.tile_columns;
   const std::string name = few ? (layout.b_column == 1 ? "streamed rows" : "dot products")
                            : narrow || shallow ? "few columns"
-                                               : concat("tiles ", kernels.tile_rows, "x", grain);
+                                               : tiles_name(kernels);
   StepSpec spec{name, split, g.outer};
   spec.whole = {b, bias};
   steps.step(std::move(spec), [=](const Run& run, int thread, int threads) {
@@ -320,8 +326,13 @@ void build_product_kernel(const Problem& p, StepBuilder& steps) {
   const bool by_rows = for_update || s.in / kernels.tile_rows >= 4 * p.threads;
   const bool by_columns = !by_rows && s.out / kernels.tile_columns >= 2 * p.threads;
   const bool narrow = s.rows > 1 && few_columns(s.out, kernels);
-  StepSpec spec{narrow ? "few columns"
-                       : concat("tiles ", kernels.tile_rows, "x", kernels.tile_columns)};
+  const bool outer =
+      s.rows > 0 &&
+      s.rows <= (s.in * s.out > kCachedFloats ? kernels.outer_steps_of_large : kernels.outer_steps);
+  const auto kernel = narrow  ? kernels.gemm_few_columns_turned
+                      : outer ? kernels.gemm_outer
+                              : kernels.gemm;
+  StepSpec spec{narrow ? "few columns" : outer ? "outer products" : tiles_name(kernels)};
   if (for_update) {
     spec.split = Split::rows;
     spec.rows = s.in;
@@ -360,7 +371,7 @@ void build_product_kernel(const Problem& p, StepBuilder& steps) {
     // A chain's parts fit the caches, for the update behind them to find.
     call.uncached = call.m * call.n * sharers > kCachedFloats;
     if (bias && rows.begin == 0) call.b_sums = run.ptr<float>(db) + columns.begin;
-    (narrow ? kernels.gemm_few_columns_turned : kernels.gemm)(call);
+    kernel(call);
   });
 }
 

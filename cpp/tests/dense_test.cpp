@@ -85,6 +85,7 @@ INSTANTIATE_TEST_SUITE_P(
         DenseCase{31, 513, 95, ActivationKind::leaky_relu},
         DenseCase{64, 40, 530, ActivationKind::relu},
         DenseCase{128, 160, 10, ActivationKind::linear},
+        DenseCase{9, 3, 1, ActivationKind::sigmoid}, DenseCase{30, 12, 1, ActivationKind::relu},
         DenseCase{13, 1037, 48, ActivationKind::linear},
         DenseCase{14, 1041, 1, ActivationKind::sigmoid},
         DenseCase{33, 700, 2, ActivationKind::relu}, DenseCase{20, 1100, 3, ActivationKind::tanh},
@@ -128,6 +129,20 @@ TEST(DenseTest, GradientsOfLargeKernelsGoPastTheCaches) {
       expect_close(got.outputs[0].values<float>(), dw, 5, concat(name_of(isa), " rows ", rows));
     }
   }
+}
+
+TEST(DenseTest, GradientsOfSmallBatchesHaveTheSameBitsForAnyThreadCount) {
+  for (const std::int64_t rows : {2, 4, 8, 13, 16})
+    for (const std::int64_t out : {70, 330}) {
+      const Operand x = random_operand({rows, 37}, 1), dy = random_operand({rows, out}, 2);
+      for (const Isa isa : supported_isas())
+        for (const int threads : {2, 3})
+          EXPECT_EQ(
+              run_op("dense_backward_kernel", {{"bias", true}}, {x, dy}, isa, 1).outputs[0].bytes,
+              run_op("dense_backward_kernel", {{"bias", true}}, {x, dy}, isa, threads)
+                  .outputs[0]
+                  .bytes);
+    }
 }
 
 TEST(DenseTest, FewColumnsHaveTheSameBitsForAnyThreadCount) {
