@@ -195,11 +195,13 @@ void planar_tile(const PlanarTile& t) {
         }
       }
     }
-  for (int r = 0; r < R; ++r)
+  CNNFAST_UNROLL
+  for (int r = 0; r < R; ++r) {
+    CNNFAST_UNROLL
     for (int v = 0; v < V; ++v) {
       const int64_t first = v * kLanes;
       const int pixels = static_cast<int>(smaller(kLanes, t.pixels - first));
-      if (pixels <= 0) break;
+      if (pixels <= 0) continue;
       vf rows[kLanes];
       CNNFAST_UNROLL
       for (int k = 0; k < K; ++k) rows[k] = activated(acc[r][k][v], t.activation, t.alpha);
@@ -228,6 +230,7 @@ void planar_tile(const PlanarTile& t) {
         }
       }
     }
+  }
 }
 
 template <int K>
