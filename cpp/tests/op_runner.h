@@ -54,6 +54,7 @@ std::vector<double> doubles(const std::vector<T>& v) {
 struct Outcome {
   std::vector<Operand> outputs, inputs;  // inputs: as they are afterwards
   std::string implementation, steps;
+  bool divided = false;  // is any step's work, between threads?
 };
 
 // `force` picks an implementation by name; empty: the first that accepts.
@@ -90,6 +91,7 @@ inline Outcome run_op(const std::string& name, const Attributes& attributes,
   }
   runner.run();
   outcome.steps = runner.steps();
+  outcome.divided = runner.divided();
   EXPECT_TRUE(runner.intact()) << name << " wrote outside its scratch";
   for (const auto& b : buffers) EXPECT_TRUE(b->intact()) << name << " wrote outside a buffer";
   for (std::size_t i = 0; i < buffers.size(); ++i) {

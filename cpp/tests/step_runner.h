@@ -3,6 +3,7 @@
 // what was never written, or writing outside, shows.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -100,6 +101,10 @@ class StepRunner final : public StepBuilder {
     for (const auto& each : buffers_)
       if (!each->intact()) return false;
     return true;
+  }
+  bool divided() const {
+    return std::any_of(steps_.begin(), steps_.end(),
+                       [](const auto& step) { return step.first.split != Split::single; });
   }
   std::string steps() const {
     std::string names;
