@@ -1,6 +1,7 @@
 // Convolution to few channels (a first layer's six, or the gradient of a grey or coloured image):
 // a vector over channels would stay mostly empty, so vectors run over the pixels of a row. Source
-// rows are turned into one plane per channel first, results turned back into NHWC at the end.
+// rows are turned into one plane per channel first, results turned back into NHWC at the end, or
+// pooled first.
 //   AVX-512, 6 channels: 6 x 2 vectors x 2 rows = 24 accumulators + 4 of x + 1 weight of 32
 //   AVX2, 6 channels: 6 x 1 x 2 = 12 + 2 + 1 of 16
 #pragma once
@@ -86,7 +87,8 @@ CNNFAST_INLINE bool split_few_channels(const float* x, int64_t channels, int64_t
 
 CNNFAST_INLINE int64_t planar_width(const ConvPass& p) {
   const int64_t step = kPlanarVectors * kLanes;
-  return (p.dst_w + step - 1) / step * step + (p.col_taps - 1) * p.col_tap_step + kLanes;
+  return (p.dst_w * p.places() + step - 1) / step * step + (p.col_taps - 1) * p.col_tap_step +
+         kLanes;
 }
 
 int64_t planar_scratch(const ConvPass& p) {
@@ -153,6 +155,7 @@ struct PlanarTile {
   const float* bias;
   ActivationKind activation;
   float alpha;
+  PoolKind pool;
 };
 
 template <int K>
@@ -166,16 +169,62 @@ CNNFAST_INLINE void store_interleaved(const vf* planes, float* y, int floats) {
                   floats - o * kLanes < kLanes ? floats - o * kLanes : kLanes);
 }
 
-// K destination channels, V vectors of pixels, R rows.
-template <int K, int V, int R>
+// Stores `pixels` <= kLanes of K channels, `left` pixels in front of the end of their row.
+template <int K>
+CNNFAST_INLINE void store_planes(const PlanarTile& t, vf (&planes)[kLanes], float* y, int pixels,
+                                 int64_t left) {
+  if (K == 1 && t.y_col == 1) return store_lanes(y, planes[0], pixels);
+  if constexpr (kInterleaves) {
+    if (t.y_col == K) return store_interleaved<K>(planes, y, pixels * K);
+  }
+  CNNFAST_UNROLL
+  for (int k = K; k < kLanes; ++k) planes[k] = vf{};
+  transpose(planes);
+  // Whole vectors where they stay inside the row: what they write too much, the next pixels
+  // overwrite.
+  const int64_t whole = t.y_col == K ? left * K - kLanes : -1;
+  for (int i = 0; i < pixels; ++i) {
+    if (i * K <= whole) {
+      store(y + i * K, planes[i]);
+    } else {
+      store_first(y + i * t.y_col, planes[i], K);
+    }
+  }
+}
+
+// Of max pooling NaN wins.
+CNNFAST_INLINE vf pooled(PoolKind pool, vf a, vf b) {
+  return pool == PoolKind::average ? a + b : (a > b) | (a != a) ? a : b;
+}
+
+// Two rows of V vectors of pixels of one channel -> half as many pixels.
+template <int V>
+CNNFAST_INLINE vf pooled_rows(PoolKind pool, const vf (&above)[V], const vf (&below)[V]) {
+  vi even = {}, odd = {};
+  CNNFAST_UNROLL
+  for (int i = 0; i < kLanes; ++i) {
+    even[i] = 2 * i % (V * kLanes);
+    odd[i] = even[i] + 1;
+  }
+  vf both[V];
+  CNNFAST_UNROLL
+  for (int v = 0; v < V; ++v) both[v] = pooled(pool, above[v], below[v]);
+  const vf one =
+      pooled(pool, permute(both[0], both[V - 1], even), permute(both[0], both[V - 1], odd));
+  return pool == PoolKind::average ? one * 0.25f : one;
+}
+
+// K destination channels, V vectors of pixels, R rows. `Pools`: R is 2, and windows of 2 x 2 make
+// one pixel each.
+template <int K, int V, int R, bool Pools>
 void planar_tile(const PlanarTile& t) {
-  vf acc[R][K][V];
+  vf acc[K][R][V];
   CNNFAST_UNROLL
   for (int k = 0; k < K; ++k) {
     const vf bias = broadcast(t.bias ? t.bias[k] : 0.0f);
     CNNFAST_UNROLL
     for (int r = 0; r < R; ++r) CNNFAST_UNROLL
-    for (int v = 0; v < V; ++v) acc[r][k][v] = bias;
+    for (int v = 0; v < V; ++v) acc[k][r][v] = bias;
   }
   const float* w = t.w;
   for (int64_t i = 0; i < t.rows; ++i)
@@ -191,10 +240,22 @@ void planar_tile(const PlanarTile& t) {
           const vf weight = broadcast(w[k]);
           CNNFAST_UNROLL
           for (int r = 0; r < R; ++r) CNNFAST_UNROLL
-          for (int v = 0; v < V; ++v) acc[r][k][v] += d[r][v] * weight;
+          for (int v = 0; v < V; ++v) acc[k][r][v] += d[r][v] * weight;
         }
       }
     }
+  vf planes[kLanes];
+  if constexpr (Pools) {
+    CNNFAST_UNROLL
+    for (int k = 0; k < K; ++k) {
+      CNNFAST_UNROLL
+      for (int r = 0; r < R; ++r) CNNFAST_UNROLL
+      for (int v = 0; v < V; ++v) acc[k][r][v] = activated(acc[k][r][v], t.activation, t.alpha);
+      planes[k] = pooled_rows<V>(t.pool, acc[k][0], acc[k][1]);
+    }
+    store_planes<K>(t, planes, t.y, static_cast<int>(t.pixels), t.row_end);
+    return;
+  }
   CNNFAST_UNROLL
   for (int r = 0; r < R; ++r) {
     CNNFAST_UNROLL
@@ -202,39 +263,35 @@ void planar_tile(const PlanarTile& t) {
       const int64_t first = v * kLanes;
       const int pixels = static_cast<int>(smaller(kLanes, t.pixels - first));
       if (pixels <= 0) continue;
-      vf rows[kLanes];
       CNNFAST_UNROLL
-      for (int k = 0; k < K; ++k) rows[k] = activated(acc[r][k][v], t.activation, t.alpha);
-      float* y = t.y + r * t.y_row + first * t.y_col;
-      if (K == 1 && t.y_col == 1) {
-        store_lanes(y, rows[0], pixels);
-        continue;
-      }
-      if constexpr (kInterleaves) {
-        if (t.y_col == K) {
-          store_interleaved<K>(rows, y, pixels * K);
-          continue;
-        }
-      }
-      CNNFAST_UNROLL
-      for (int k = K; k < kLanes; ++k) rows[k] = vf{};
-      transpose(rows);
-      // Whole vectors where they stay inside the row: what they write too much, the next pixels
-      // overwrite.
-      const int64_t whole = t.y_col == K ? (t.row_end - first) * K - kLanes : -1;
-      for (int i = 0; i < pixels; ++i) {
-        if (i * K <= whole) {
-          store(y + i * K, rows[i]);
-        } else {
-          store_first(y + i * t.y_col, rows[i], K);
-        }
-      }
+      for (int k = 0; k < K; ++k) planes[k] = activated(acc[k][r][v], t.activation, t.alpha);
+      store_planes<K>(t, planes, t.y + r * t.y_row + first * t.y_col, pixels, t.row_end - first);
     }
   }
 }
 
+// Pixels of two rows and of two vectors each become one; with more than 6 channels there are
+// registers for a vector.
+constexpr int pool_vectors(int k) { return k <= 6 ? kPlanarVectors : 1; }
+
+template <int K>
+void planar_pooled_rows_of(const ConvPass& p, PlanarTile t, int64_t rows) {
+  constexpr int kVectors = pool_vectors(K), kStep = kVectors * kLanes / 2;
+  const float* x = t.x;
+  float* y = t.y;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t col = 0; col < p.dst_w; col += kStep) {
+      t.pixels = smaller(kStep, p.dst_w - col);
+      t.row_end = p.dst_w - col;
+      t.x = x + 2 * row * t.row_step + 2 * col;
+      t.y = y + row * t.y_row + col * t.y_col;
+      (t.pixels > kLanes / 2 ? planar_tile<K, kVectors, 2, true> : planar_tile<K, 1, 2, true>)(t);
+    }
+}
+
 template <int K>
 void planar_rows_of(const ConvPass& p, PlanarTile t, int64_t rows) {
+  if (t.pool != PoolKind::none) return planar_pooled_rows_of<K>(p, t, rows);
   constexpr int kRows = planar_rows(K);
   const float* x = t.x;
   float* y = t.y;
@@ -246,10 +303,10 @@ void planar_rows_of(const ConvPass& p, PlanarTile t, int64_t rows) {
       t.x = x + row * t.row_step + col;
       t.y = y + row * t.y_row + col * t.y_col;
       if (t.pixels > kLanes) {
-        (count == kRows ? planar_tile<K, kPlanarVectors, kRows>
-                        : planar_tile<K, kPlanarVectors, 1>)(t);
+        (count == kRows ? planar_tile<K, kPlanarVectors, kRows, false>
+                        : planar_tile<K, kPlanarVectors, 1, false>)(t);
       } else {
-        (count == kRows ? planar_tile<K, 1, kRows> : planar_tile<K, 1, 1>)(t);
+        (count == kRows ? planar_tile<K, 1, kRows, false> : planar_tile<K, 1, 1, false>)(t);
       }
     }
     row += count;
@@ -274,9 +331,10 @@ void conv_planar(const ConvPass& p, const float* src, const float* w, const floa
   t.bias = bias;
   t.activation = p.activation;
   t.alpha = p.alpha;
+  t.pool = p.pool;
   for (int64_t row = region.row_begin; row < region.row_end; row += p.block_rows) {
     const int64_t rows = smaller(p.block_rows, region.row_end - row);
-    const int64_t first_row = row * p.row_step + p.row_first;
+    const int64_t first_row = row * p.places() * p.row_step + p.row_first;
     if (p.reduction() > 0)
       split_rows(p, src, first_row, p.copy_rows(rows), scratch, width, row > region.row_begin);
     t.x = scratch;

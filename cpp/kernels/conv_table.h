@@ -5,13 +5,15 @@
 #include <cstdint>
 
 #include "kernels/activation_kind.h"
+#include "kernels/pool_kind.h"
 
 namespace cnnfast {
 
 // Destination pixel (o, p) sums source pixels
 //   row o * row_step + row_first + r * row_tap_step,  r < row_taps
 //   col p * col_step + col_first + s * col_tap_step,  s < col_taps
-// which are zero outside the source. Strides are in floats.
+// which are zero outside the source. Strides are in floats. With a pool, such sums are places, and
+// destination pixel (o, p) is pooled from those of rows 2 o and 2 o + 1, columns 2 p and 2 p + 1.
 struct ConvPass {
   std::int64_t src_h = 0, src_w = 0, src_c = 0;  // one source image
   std::int64_t row_step = 1, row_first = 0, row_taps = 1, row_tap_step = 1;
@@ -30,12 +32,14 @@ struct ConvPass {
   bool packed = true;               // false: the weights are the user's HWIO array, weight_step = K
   ActivationKind activation = ActivationKind::linear;
   float alpha = 0.2f;
+  PoolKind pool = PoolKind::none;  // planar only
 
   std::int64_t reduction() const { return row_taps * col_taps * group_c; }
   std::int64_t joint() const { return joint_rows * joint_cols; }
+  std::int64_t places() const { return pool == PoolKind::none ? 1 : 2; }  // along an axis, a pixel
   // Source rows that `rows` destination rows touch.
   std::int64_t copy_rows(std::int64_t rows) const {
-    return (rows - 1) * row_step + (row_taps - 1) * row_tap_step + 1;
+    return (rows * places() - 1) * row_step + (row_taps - 1) * row_tap_step + 1;
   }
 };
 

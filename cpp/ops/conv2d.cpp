@@ -39,6 +39,8 @@ class Conv2d final : public Op {
 
   void gradient(GradientContext& g) const override {
     if (g.output_gradient(0) == kNoValue) return;
+    if (g.node().attributes.text("pool", "none") != "none")
+      value_error(name(), ": a result that was pooled has no gradient; pool with an op of its own");
     const ValueId dz = gradient_before_activation(g, g.output_gradient(0));
     const Attributes geometry = geometry_attributes(g.node().attributes);
     const bool has_bias = g.node().inputs.size() == 3;

@@ -137,7 +137,7 @@ void build_depthwise_backward_input(const Problem& problem, StepBuilder& steps) 
 }
 
 std::optional<std::string> forward_declines(const Problem& problem) {
-  if (auto reason = declines_unless_f32(problem)) return reason;
+  if (auto reason = declines_unless_f32_unpooled(problem)) return reason;
   return too_much_padding(plan_direct_forward(conv2d_forward_shape(problem), problem.kernels.conv,
                                               epilogue_of(problem)));
 }
@@ -162,7 +162,7 @@ std::optional<std::string> backward_input_declines(const Problem& problem) {
 constexpr const char* kNotDepthwise = "needs one channel in per group, and several groups";
 
 std::optional<std::string> depthwise_forward_declines(const Problem& problem) {
-  if (auto reason = declines_unless_f32(problem)) return reason;
+  if (auto reason = declines_unless_f32_unpooled(problem)) return reason;
   if (!conv2d_forward_shape(problem).is_depthwise()) return kNotDepthwise;
   return too_much_padding(plan_depthwise_forward(problem));
 }

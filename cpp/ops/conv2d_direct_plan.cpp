@@ -11,15 +11,18 @@ constexpr std::int64_t kSourceBytes = 192 << 10;  // source rows that stay in L2
 
 // What follows from the sizes: the padded copy and how many rows are made at a time.
 void finish(ConvPass& p) {
-  p.copy_w = p.dst_w > 0 ? (p.dst_w - 1) * p.col_step + (p.col_taps - 1) * p.col_tap_step + 1 : 0;
+  p.copy_w = p.dst_w > 0
+                 ? (p.dst_w * p.places() - 1) * p.col_step + (p.col_taps - 1) * p.col_tap_step + 1
+                 : 0;
   const std::int64_t all_rows = p.dst_h > 0 ? p.copy_rows(p.dst_h) : 0;
   p.copy = p.reduction() > 0 && p.dst_w > 0 && p.dst_h > 0 &&
            (p.row_first < 0 || p.col_first < 0 || p.row_first + all_rows > p.src_h ||
             p.col_first + p.copy_w > p.src_w);
+  const std::int64_t step = p.row_step * p.places();
   const std::int64_t row_bytes =
-      std::max<std::int64_t>(1, (p.copy ? p.copy_w : p.src_w) * p.src_c * 4 * p.row_step);
+      std::max<std::int64_t>(1, (p.copy ? p.copy_w : p.src_w) * p.src_c * 4 * step);
   const std::int64_t overlap = (p.row_taps - 1) * p.row_tap_step;
-  p.block_rows = std::clamp<std::int64_t>(kSourceBytes / row_bytes - overlap / p.row_step, 1,
+  p.block_rows = std::clamp<std::int64_t>(kSourceBytes / row_bytes - overlap / step, 1,
                                           std::max<std::int64_t>(1, p.dst_h));
 }
 
@@ -95,9 +98,10 @@ ConvPass forward_pass(const Conv2dShape& s) {
   p.groups = s.groups;
   p.group_c = s.group_c();
   p.group_k = s.group_k();
-  p.dst_h = h.output;
-  p.dst_w = w.output;
-  p.dst_row = w.output * s.k;
+  p.pool = s.pool;
+  p.dst_h = s.made(h);
+  p.dst_w = s.made(w);
+  p.dst_row = p.dst_w * s.k;
   p.dst_col = s.k;
   finish(p);
   return p;
@@ -113,7 +117,7 @@ DirectPlan plan_direct_forward(const Conv2dShape& s, const ConvKernels& kernels,
   DirectPlan plan;
   plan.batch = plan.images = s.n;
   plan.src_image = h.input * w.input * s.c;
-  plan.dst_image = h.output * w.output * s.k;
+  plan.dst_image = p.dst_h * p.dst_w * s.k;
   const bool pointwise = flatten && h.window == 1 && w.window == 1 && h.stride == 1 &&
                          w.stride == 1 && h.output == h.input && w.output == w.input;
   if (pointwise) {

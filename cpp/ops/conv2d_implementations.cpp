@@ -41,4 +41,10 @@ Conv2dShape conv2d_backward_kernel_shape(const Problem& p) {
   return conv2d_backward_kernel_shape(Call{p.attributes, p.inputs});
 }
 
+std::optional<std::string> declines_unless_f32_unpooled(const Problem& problem) {
+  if (auto reason = declines_unless_f32(problem)) return reason;
+  if (conv2d_forward_shape(problem).pool == PoolKind::none) return std::nullopt;
+  return "only planar pools what it made";
+}
+
 }  // namespace cnnfast

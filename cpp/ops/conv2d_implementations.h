@@ -39,4 +39,7 @@ Conv2dShape conv2d_forward_shape(const Problem& problem);
 Conv2dShape conv2d_backward_input_shape(const Problem& problem);
 Conv2dShape conv2d_backward_kernel_shape(const Problem& problem);
 
+// Of forward kernels that compute in float32 and do not pool: why they cannot run.
+std::optional<std::string> declines_unless_f32_unpooled(const Problem& problem);
+
 }  // namespace cnnfast

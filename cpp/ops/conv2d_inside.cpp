@@ -64,7 +64,7 @@ void build_backward_kernel(const Problem& problem, StepBuilder& steps) {
 
 }  // namespace
 
-const FunctionImplementation kConv2dInside("inside", declines_unless_f32, build_forward);
+const FunctionImplementation kConv2dInside("inside", declines_unless_f32_unpooled, build_forward);
 const FunctionImplementation kConv2dBackwardInputInside("inside", declines_unless_f32,
                                                         build_backward_input);
 const FunctionImplementation kConv2dBackwardKernelInside("inside", declines_unless_f32,

@@ -3,6 +3,7 @@
 #include "ops/epilogue.h"
 #include "reference/conv2d.h"
 #include "reference/epilogue.h"
+#include "reference/pooling.h"
 
 namespace cnnfast {
 
@@ -13,14 +14,21 @@ void forward(const Problem& problem, StepBuilder& steps) {
   const Conv2dShape s = conv2d_forward_shape(problem);
   const Epilogue epilogue = epilogue_attributes("conv2d", problem.attributes);
   const Slot x = steps.input(0), w = steps.input(1), b = steps.input(2), y = steps.output();
-  const std::int64_t count = problem.output().shape.numel();
+  const std::int64_t oh = s.window.h.output, ow = s.window.w.output;
+  const std::int64_t count = s.n * oh * ow * s.k;
+  const Slot whole =
+      s.pool == PoolKind::none ? y : steps.scratch(count * static_cast<std::int64_t>(sizeof(T)));
+  const reference::PoolShape pool{s.n, oh, ow, s.k, oh / 2, ow / 2, 2, 2, 2, 2, 0, 0};
   steps.step({"reference", Split::single}, [=](const Run& run, int thread, int) {
     if (thread != 0) return;
-    T* out = run.ptr<T>(y);
+    T* out = run.ptr<T>(whole);
     reference::conv2d(s, run.ptr<const T>(x), run.ptr<const T>(w), run.ptr<const T>(b), out);
     for (std::int64_t i = 0; i < count; ++i)
       out[i] =
           reference::apply_activation(epilogue.activation, static_cast<T>(epilogue.alpha), out[i]);
+    if (s.pool == PoolKind::average) reference::avg_pool2d(out, run.ptr<T>(y), pool);
+    if (s.pool == PoolKind::max)
+      reference::max_pool2d<T, std::uint8_t>(out, run.ptr<T>(y), nullptr, pool);
   });
 }
 

@@ -29,6 +29,14 @@ void expect_output_shape(std::string_view op, const Shape& dy, const Shape& expe
                   "; pass the strides, padding, dilation and groups of the forward call");
 }
 
+PoolKind pool_attribute(const Attributes& attributes) {
+  const std::string name = attributes.text("pool", "none");
+  if (name == "none") return PoolKind::none;
+  if (name == "average") return PoolKind::average;
+  if (name == "max") return PoolKind::max;
+  value_error(kForward, ": pool must be 'none', 'average' or 'max', got '", name, "'");
+}
+
 }  // namespace
 
 double Conv2dShape::flops() const {
@@ -78,8 +86,8 @@ Conv2dShape conv2d_forward_shape(const Call& call) {
   expect_rank(kForward, call, 1, "kernel (KH, KW, C / groups, K)", 4);
   expect_floating(kForward, call, 0, "x");
   expect_same_dtype(kForward, call);
-  const Conv2dShape s =
-      conv2d_shape(kForward, call.attributes, call.input(0).shape, call.input(1).shape);
+  Conv2dShape s = conv2d_shape(kForward, call.attributes, call.input(0).shape, call.input(1).shape);
+  s.pool = pool_attribute(call.attributes);
   if (call.count() == 3) {
     expect_rank(kForward, call, 2, "bias (K)", 1);
     if (!sizes_agree(call.input(2).shape[0], s.k))

@@ -1,10 +1,11 @@
 // Sizes of a 2-D convolution, the same for its three passes. x is (N, H, W, C), w is
-// (KH, KW, C / groups, K), y is (N, OH, OW, K).
+// (KH, KW, C / groups, K), y is (N, OH, OW, K), or (N, OH / 2, OW / 2, K) behind a pool.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
+#include "kernels/pool_kind.h"
 #include "ops/op.h"
 #include "ops/window.h"
 
@@ -14,6 +15,7 @@ struct Conv2dShape {
   std::int64_t n = 0;  // kSymbolic when unknown, like the window's sizes
   std::int64_t c = 0, k = 0, groups = 1;
   WindowGeometry window;
+  PoolKind pool = PoolKind::none;  // of the forward pass only
 
   std::int64_t group_c() const { return c / groups; }
   std::int64_t group_k() const { return k / groups; }
@@ -22,7 +24,11 @@ struct Conv2dShape {
   std::int64_t taps() const { return window.h.window * window.w.window; }
   Shape x() const { return {n, window.h.input, window.w.input, c}; }
   Shape w() const { return {window.h.window, window.w.window, group_c(), k}; }
-  Shape y() const { return {n, window.h.output, window.w.output, k}; }
+  Shape y() const { return {n, made(window.h), made(window.w), k}; }
+  // Rows or columns of y.
+  std::int64_t made(const WindowAxis& axis) const {
+    return pool == PoolKind::none || axis.output == kSymbolic ? axis.output : axis.output / 2;
+  }
   // Two per multiplication that falls inside the input or its padding.
   double flops() const;
   // The share of flops() that is left where Winograd's algorithm usually pays, else 1.
@@ -35,7 +41,7 @@ Conv2dShape conv2d_shape(std::string_view op, const Attributes& attributes, cons
                          const Shape& w);
 
 // From the operands of one node, symbolic sizes allowed. Each validates everything.
-Conv2dShape conv2d_forward_shape(const Call& call);          // x, w [, b]
+Conv2dShape conv2d_forward_shape(const Call& call);          // x, w [, b]; pool
 Conv2dShape conv2d_backward_input_shape(const Call& call);   // dy, w; input_shape
 Conv2dShape conv2d_backward_kernel_shape(const Call& call);  // x, dy; kernel_shape
 

@@ -223,6 +223,7 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
 }
 
 std::optional<std::string> forward_declines(const Problem& problem) {
+  if (auto reason = declines_unless_f32_unpooled(problem)) return reason;
   return winograd_declines(problem, conv2d_forward_shape(problem), false);
 }
 std::optional<std::string> forward_discourages(const Problem& problem) {

@@ -499,6 +499,21 @@ void Compiler::build_node(int i) {
 
 }  // namespace
 
+namespace {
+
+// Asks f about the problem that a node of concrete types is.
+template <class F>
+auto with_problem(const Graph& graph, const Node& node, const PlanOptions& options, F f) {
+  std::vector<TensorType> inputs;
+  for (ValueId v : node.inputs) inputs.push_back(graph.type(v));
+  const std::vector<TensorType> outputs = node.op->infer(Call{node.attributes, inputs});
+  return f(Problem{node, node.attributes, inputs, outputs, kernels_for(current_isa()),
+                   options.threads > 0 ? options.threads : threads(), options.strict_math,
+                   options.deterministic});
+}
+
+}  // namespace
+
 CompiledPlan compile(const Graph& graph, const std::vector<ValueId>& outputs,
                      const std::vector<TensorType>& input_types, const PlanOptions& options) {
   Program program = specialise({graph, outputs}, input_types);
@@ -508,6 +523,12 @@ CompiledPlan compile(const Graph& graph, const std::vector<ValueId>& outputs,
   mask_before_unpooling(program);
   drop_dead(program);
   fuse_activations(program);
+  fuse_pooling(program, [&](const Node& conv2d, const Node& pools) {
+    const auto pick = [](const Problem& p) { return choose(p).implementation; };
+    const Implementation* way = with_problem(program.graph, conv2d, options, pick);
+    return with_problem(program.graph, pools, options,
+                        [&](const Problem& p) { return !way->declines(p); });
+  });
   mask_in_normalisation(program);
   drop_dead(program);
   place_updates(program);

@@ -6,9 +6,11 @@
 #include <cmath>
 
 #include "cnnfast/error.h"
+#include "cnnfast/plan.h"
 #include "reference/conv2d.h"
 #include "reference/epilogue.h"
 #include "tests/conv_case.h"
+#include "tests/op_runner.h"
 
 namespace cnnfast::testing {
 namespace {
@@ -209,6 +211,50 @@ TEST(Conv2dTest, ResultsLargerThanTheCachesAgree) {  // they are stored past the
                             ConvCase{1, 216, 216, 48, 48, 3, 3, 1, 1, "same", {}, 1, 1, 48},
                             ConvCase{2, 182, 182, 2, 64, 1, 1}})
     run_everywhere(c, ConvPassKind::forward);
+}
+
+// Sizes with and without a row and a column that no window takes, in one tile and in several.
+TEST(Conv2dTest, PlanarPoolsWithinItsArrays) {
+  int ran = 0;
+  for (const char* pool : {"average", "max"})
+    for (std::int64_t k = 1; k <= 8; ++k)
+      for (const Shape& shape : {Shape{2, 8, 9, 1}, Shape{3, 5, 38, 2}, Shape{1, 12, 65, 1}}) {
+        const std::vector<Operand> operands = {random_operand(shape, 1),
+                                               random_operand({3, 3, shape[3], k}, 2),
+                                               random_operand({k}, 3)};
+        const Attributes attributes{
+            {"padding", "same"}, {"activation", "tanh"}, {"pool", std::string(pool)}};
+        const auto run = [&](Isa isa, int threads, const char* way) {
+          return run_op("conv2d", attributes, operands, isa, threads, way);
+        };
+        const Outcome right = run(Isa::baseline, 1, "reference");
+        ASSERT_EQ(right.outputs[0].type.shape, (Shape{shape[0], shape[1] / 2, shape[2] / 2, k}));
+        for (const Isa isa : supported_isas())
+          for (const int threads : {1, 2}) {
+            if (k > kernels_for(isa).conv.planar_channels) continue;
+            const Outcome made = run(isa, threads, "planar");
+            ASSERT_EQ(made.implementation, "planar");
+            expect_close(made.outputs[0].values<float>(), doubles(right.outputs[0].values<float>()),
+                         1.0, concat(pool, " ", shape.str(), " to ", k, ", ", name_of(isa)));
+            ++ran;
+          }
+      }
+  EXPECT_GT(ran, 0);
+}
+
+TEST(Conv2dTest, PoolsBelongToTheForwardPassAlone) {
+  const TensorType x{Shape{-1, 8, -1, 1}}, w{Shape{3, 3, 1, 2}};
+  const TensorType types[] = {x, w};
+  const Op& op = find_op("conv2d");
+  EXPECT_EQ(op.infer({{{"pool", "max"}}, types})[0].shape, (Shape{-1, 3, -1, 2}));
+  EXPECT_THROW(op.infer({{{"pool", "median"}}, types}), ValueError);
+  Graph graph;
+  const ValueId image = graph.input(TensorType{Shape{1, 8, 8, 1}}, "x");
+  const ValueId kernel = graph.variable(std::make_shared<Variable>(w, "w"));
+  const ValueId y = graph.add("conv2d", {image, kernel}, {{"pool", "average"}})[0];
+  const ValueId loss = graph.add("sum", {y}, {{"axes", std::vector<std::int64_t>{0, 1, 2, 3}}})[0];
+  const ValueId dw = graph.gradients(loss, {kernel})[0];
+  EXPECT_THROW(Plan(graph, {dw}, {TensorType{Shape{1, 8, 8, 1}}}, {}, nullptr), ValueError);
 }
 
 // Blocks of one vector are summed in the same order as those of two.

@@ -101,6 +101,65 @@ TEST(Passes, DoesNotFuseAnActivationWhoseInputIsReadElsewhere) {
   EXPECT_EQ(ops_of(program), (std::vector<std::string>{"conv2d", "relu"}));
 }
 
+struct PooledConvolution {
+  Program program;
+  int asked = 0;
+
+  PooledConvolution(const std::string& pool, const Attributes& attributes) {
+    Graph& g = program.graph;
+    const ValueId x = g.input(TensorType{Shape{1, 7, 8, 1}}, "x");
+    const ValueId w = g.variable(std::make_shared<Variable>(TensorType{Shape{1, 1, 1, 2}}, "w"));
+    program.outputs = {g.add(pool, {g.add("conv2d", {x, w})[0]}, attributes)[0]};
+  }
+  void fuse(bool serves) {
+    fuse_pooling(program, [&](const Node& before, const Node& after) {
+      ++asked;
+      EXPECT_FALSE(before.attributes.has("pool"));
+      EXPECT_TRUE(after.attributes.has("pool"));
+      return serves;
+    });
+    expect_sound(program);
+  }
+};
+
+TEST(Passes, FusesPoolingIntoTheConvolution) {
+  for (const std::string pool : {"max", "avg"}) {
+    PooledConvolution net(pool + "_pool2d", {{"pool_size", Ints{2, 2}}, {"strides", Ints{2, 2}}});
+    net.fuse(true);
+    ASSERT_EQ(ops_of(net.program), std::vector<std::string>{"conv2d"});
+    const Node& node = net.program.graph.nodes()[0];
+    EXPECT_EQ(node.attributes.text("pool"), pool == "max" ? "max" : "average");
+    EXPECT_EQ(net.program.graph.type(net.program.outputs[0]).shape, (Shape{1, 3, 4, 2}));
+    const TensorType types[] = {TensorType{Shape{1, 7, 8, 1}}, TensorType{Shape{1, 1, 1, 2}}};
+    EXPECT_EQ(node.op->infer({node.attributes, types})[0].shape, (Shape{1, 3, 4, 2}));
+  }
+}
+
+TEST(Passes, DoesNotFusePoolingThatTheConvolutionCannotDo) {
+  const auto left = std::vector<std::string>{"conv2d", "max_pool2d"};
+  PooledConvolution refused("max_pool2d", {{"pool_size", Ints{2, 2}}, {"strides", Ints{2, 2}}});
+  refused.fuse(false);
+  EXPECT_EQ(refused.asked, 1);
+  EXPECT_EQ(ops_of(refused.program), left);
+  for (const Attributes& other :
+       {Attributes{{"pool_size", Ints{3, 2}}, {"strides", Ints{2, 2}}},
+        Attributes{{"pool_size", Ints{2, 2}}, {"strides", Ints{1, 2}}},
+        Attributes{{"pool_size", Ints{2, 2}}, {"strides", Ints{2, 2}}, {"padding", "same"}}}) {
+    PooledConvolution net("max_pool2d", other);
+    net.fuse(true);
+    EXPECT_EQ(net.asked, 0) << other.str();
+    EXPECT_EQ(ops_of(net.program), left) << other.str();
+  }
+}
+
+TEST(Passes, DoesNotFusePoolingWhosePlacesAreRead) {
+  Net net("max_pool2d");
+  fuse_activations(net.program);
+  const auto before = ops_of(net.program);
+  fuse_pooling(net.program, [](const Node&, const Node&) { return true; });
+  EXPECT_EQ(ops_of(net.program), before);
+}
+
 TEST(Passes, CrossEntropyOfSoftmaxTakesLogits) {
   Program program;
   Graph& g = program.graph;

@@ -2,6 +2,7 @@
 // edits one in place) whose nodes stand in an order in which they can run.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "cnnfast/graph.h"
@@ -36,6 +37,11 @@ void mask_before_unpooling(Program& program);
 // epilogue. After differentiation: gradients of activations use their output, so nothing else
 // changes.
 void fuse_activations(Program& program);
+
+// conv2d followed only by pooling over 2 x 2 places, two apart, -> conv2d that pools, where
+// serves(conv2d, conv2d that pools) says that the way the convolution is made can pool too. After
+// fuse_activations, for whose sake y of an activation with a gradient is kept.
+void fuse_pooling(Program& program, const std::function<bool(const Node&, const Node&)>& serves);
 
 // batch_norm_backward(x, activation_backward(y, dy)), where y is the batch norm of x behind that
 // activation, becomes batch_norm_backward(x, dy) with the activation as an attribute: it finds
