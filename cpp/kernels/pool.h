@@ -101,9 +101,9 @@ CNNFAST_INLINE void max_vector(Square<K> square, const Window& t, int64_t offset
     for_taps(square, t, offset, load_at,
              [&](vf v, int32_t place) __attribute__((always_inline)) { take(s, v, place); });
   }
-  if (lanes == kLanes)
+  if (y && lanes == kLanes)
     store(y, s.best);
-  else
+  else if (y)
     store_first(y, s.best, lanes);
   if (kPlaces) store_places(argmax, s.place, lanes);
 }
@@ -207,7 +207,7 @@ void max_pool_rows(const PoolSizes& s, const float* x, float* y, Index* argmax, 
     for_vectors(s, folding, x, row,
                 [&](auto square, const Window& t, int64_t offset, auto load_at, int64_t to,
                     int lanes) __attribute__((always_inline)) {
-                  max_vector<kPlaces>(square, t, offset, load_at, y + base + to,
+                  max_vector<kPlaces>(square, t, offset, load_at, y ? y + base + to : nullptr,
                                       kPlaces ? argmax + base + to : nullptr, lanes);
                 });
   }

@@ -37,6 +37,15 @@ struct AverageGradient {
   static constexpr bool kMax = false;
 };
 
+// Past the caches or into them: whole vectors, aligned where kStreams.
+template <bool kStreams>
+CNNFAST_INLINE void put(float* p, vf v) {
+  if constexpr (kStreams)
+    stream(p, v);
+  else
+    store(p, v);
+}
+
 CNNFAST_INLINE void zero(float* p, int64_t count) {
   if (count > 0) memset(p, 0, static_cast<size_t>(count) * sizeof(float));
 }
@@ -57,7 +66,7 @@ CNNFAST_INLINE int64_t rows_inside(const PoolSizes& s, int64_t oh) {
 }
 
 // Windows at least a stride apart: row ih of dx belongs to row kh of the windows of one output row.
-template <class Gradient>
+template <bool kStreams, class Gradient>
 void separate_row(const PoolSizes& s, const Folding& folding, const Gradient& gradient,
                   const float* dy, float* dx, int64_t row) {
   float* to = dx + row * s.w * s.c;
@@ -81,7 +90,7 @@ void separate_row(const PoolSizes& s, const Folding& folding, const Gradient& gr
         const vf x = Gradient::spread(d, winner, broadcast(place), share);
         float* out = to + (start + kw) * s.c + c;
         if (n == kLanes)
-          store(out, x);
+          put<kStreams>(out, x);
         else
           store_first(out, x, n);
       }
@@ -139,18 +148,25 @@ struct Covering {
   int count = 0;
 };
 
-template <class Gradient>
-CNNFAST_INLINE void add_covering(const PoolSizes& s, const Gradient& gradient, const Covering& w,
-                                 const float* dy, float* to, bool first) {
+// N of them, or as many as there are when N is 0. `first`: to nothing, else to what dx holds.
+template <int N, bool kStreams, class Gradient>
+CNNFAST_INLINE void add_windows(const PoolSizes& s, const Gradient& gradient, const Covering& w,
+                                const float* dy, float* to, bool first) {
   const auto some = [&](int64_t c, int n) __attribute__((always_inline)) {
     vf sum = first ? vf{} : load_first(to + c, n);
-    for (int i = 0; i < w.count; ++i) {
+    const auto add = [&](int i) __attribute__((always_inline)) {
       const int64_t index = w.index[i] + c;
       const vf d = n == kLanes ? load(dy + index) : load_first(dy + index, n);
       sum += gradient.at(d, index, w.place[i], w.share[i], n);
+    };
+    if constexpr (N > 0) {
+      CNNFAST_UNROLL
+      for (int i = 0; i < N; ++i) add(i);
+    } else {
+      for (int i = 0; i < w.count; ++i) add(i);
     }
     if (n == kLanes)
-      store(to + c, sum);
+      put<kStreams>(to + c, sum);
     else
       store_first(to + c, sum, n);
   };
@@ -159,20 +175,34 @@ CNNFAST_INLINE void add_covering(const PoolSizes& s, const Gradient& gradient, c
   if (c < s.c) some(c, static_cast<int>(s.c - c));
 }
 
-template <class Gradient>
+// The usual counts, of windows of 3 two apart and of 2 and 3 one apart, get code of their own: a
+// loop of one, two or four rounds ends with a wrong guess of the branch.
+template <bool kStreams, class Gradient>
+CNNFAST_INLINE void add_covering(const PoolSizes& s, const Gradient& gradient, const Covering& w,
+                                 const float* dy, float* to, bool first) {
+  if (first && w.count == 1) return add_windows<1, kStreams>(s, gradient, w, dy, to, true);
+  if (first && w.count == 2) return add_windows<2, kStreams>(s, gradient, w, dy, to, true);
+  if (first && w.count == 4) return add_windows<4, kStreams>(s, gradient, w, dy, to, true);
+  if (first && w.count == 9) return add_windows<9, kStreams>(s, gradient, w, dy, to, true);
+  add_windows<0, false>(s, gradient, w, dy, to, first);
+}
+
+template <bool kStreams, class Gradient>
 void overlapping_row(const PoolSizes& s, const Gradient& gradient, const float* dy, float* dx,
                      int64_t row) {
   float* to = dx + row * s.w * s.c;
   const int64_t ih = row % s.h, image = row / s.h * s.oh;
   const Inside rows = covering(ih, s.oh, s.window_h, s.stride_h, s.top);
+  Inside columns = covering(0, s.ow, s.window_w, s.stride_w, s.left);
   for (int64_t iw = 0; iw < s.w; ++iw, to += s.c) {
-    const Inside columns = covering(iw, s.ow, s.window_w, s.stride_w, s.left);
+    while (columns.end < s.ow && columns.end * s.stride_w <= iw + s.left) ++columns.end;
+    while (columns.first * s.stride_w + s.window_w <= iw + s.left) ++columns.first;
     Covering w;
     bool first = true;
     for (int64_t oh = rows.first; oh < rows.end; ++oh)
       for (int64_t ow = columns.first; ow < columns.end; ++ow) {
         if (w.count == Covering::kMost) {
-          add_covering(s, gradient, w, dy, to, first);
+          add_covering<false>(s, gradient, w, dy, to, first);
           first = false;
           w.count = 0;
         }
@@ -183,21 +213,31 @@ void overlapping_row(const PoolSizes& s, const Gradient& gradient, const float* 
         w.share[w.count] = Gradient::kMax ? 0.0f : share_of(s, high, ow, whole_share(s, high));
         ++w.count;
       }
-    add_covering(s, gradient, w, dy, to, first);
+    add_covering<kStreams>(s, gradient, w, dy, to, first);
   }
+}
+
+template <bool kStreams, class Gradient>
+CNNFAST_INLINE void pool_backward_rows(const PoolSizes& s, const Gradient& gradient,
+                                       const float* dy, float* dx, int64_t row, int64_t end) {
+  const bool separate = s.stride_h >= s.window_h && s.stride_w >= s.window_w;
+  const Folding folding = separate ? fold(s.c, s.stride_w, true) : Folding{};
+  for (; row < end; ++row) {
+    if (separate)
+      separate_row<kStreams>(s, folding, gradient, dy, dx, row);
+    else
+      overlapping_row<kStreams>(s, gradient, dy, dx, row);
+  }
+  if (kStreams) fence_streams();
 }
 
 template <class Gradient>
 CNNFAST_INLINE void pool_backward(const PoolSizes& s, const Gradient& gradient, const float* dy,
                                   float* dx, int64_t row, int64_t end) {
-  const bool separate = s.stride_h >= s.window_h && s.stride_w >= s.window_w;
-  const Folding folding = separate ? fold(s.c, s.stride_w, true) : Folding{};
-  for (; row < end; ++row) {
-    if (separate)
-      separate_row(s, folding, gradient, dy, dx, row);
-    else
-      overlapping_row(s, gradient, dy, dx, row);
-  }
+  const bool streams =
+      s.uncached && s.c % kLanes == 0 && reinterpret_cast<uintptr_t>(dx) % sizeof(vf) == 0;
+  (streams ? pool_backward_rows<true, Gradient>
+           : pool_backward_rows<false, Gradient>)(s, gradient, dy, dx, row, end);
 }
 
 template <class Index>

@@ -9,11 +9,13 @@ namespace cnnfast {
 struct PoolSizes {
   std::int64_t h, w, c, oh, ow;
   std::int64_t window_h, window_w, stride_h, stride_w, top, left;
+  bool uncached = false;  // dx is too large for the caches
 };
 
 struct PoolKernels {
-  // Rows of y. The first of equals wins, NaN wins over all; a place outside the input counts for
-  // nothing. argmax (null: not wanted) is the winner's place kh * window_w + kw.
+  // Rows of y (of `max` null: not wanted). The first of equals wins, NaN wins over all; a place
+  // outside the input counts for nothing. argmax (null: not wanted) is the winner's place
+  // kh * window_w + kw.
   void (*max)(const PoolSizes&, const float* x, float* y, std::uint8_t* argmax, std::int64_t row,
               std::int64_t end);
   void (*max_int32)(const PoolSizes&, const float* x, float* y, std::int32_t* argmax,

@@ -99,6 +99,12 @@ PoolSizes kernel_sizes(const reference::PoolShape& s) {
   return {s.h, s.w, s.c, s.oh, s.ow, s.window_h, s.window_w, s.stride_h, s.stride_w, s.top, s.left};
 }
 
+// Of a gradient that all threads make `rows` of at a time, of a chain only a part each.
+PoolSizes gradient_sizes(PoolSizes sizes, std::int64_t rows, int threads) {
+  sizes.uncached = rows * sizes.w * sizes.c * threads > kCachedFloats;
+  return sizes;
+}
+
 // A step over the rows (images times height) of the tensor that is written. Whole images if there
 // are enough, so that no barrier stands between neighbours; `place_visits` says how much work it
 // is: 2 us are some 8,000 vectors of 16.
@@ -157,7 +163,8 @@ void build_max(const Problem& p, StepBuilder& steps) {
   const PoolSizes sizes = kernel_sizes(s);
   const PoolKernels& kernels = p.kernels.pool;
   const bool bytes = p.output(1).dtype == DType::u8;
-  const Slot x = steps.input(0), y = steps.output(0);
+  const Slot x = steps.input(0);
+  const Slot y = steps.output_used(0) ? steps.output(0) : Slot{};
   const Slot argmax = steps.output_used(1) ? steps.output(1) : Slot{};
   add_row_step(p, steps, "max rows", s.n, s.oh, visits(s),
                [=, &kernels](const Run& run, std::int64_t row, std::int64_t end) {
@@ -229,14 +236,16 @@ void build_max_backward(const Problem& p, StepBuilder& steps) {
   const PoolKernels& kernels = p.kernels.pool;
   const bool bytes = p.input(1).dtype == DType::u8;
   const Slot dy = steps.input(0), argmax = steps.input(1), dx = steps.output();
+  const int threads = p.threads;
   add_row_step(p, steps, "max rows", s.n, s.h, visits(s),
                [=, &kernels](const Run& run, std::int64_t row, std::int64_t end) {
+                 const PoolSizes part = gradient_sizes(sizes, end - row, threads);
                  if (bytes)
-                   kernels.max_backward(sizes, run.ptr<const float>(dy),
+                   kernels.max_backward(part, run.ptr<const float>(dy),
                                         run.ptr<const std::uint8_t>(argmax), run.ptr<float>(dx),
                                         row, end);
                  else
-                   kernels.max_backward_int32(sizes, run.ptr<const float>(dy),
+                   kernels.max_backward_int32(part, run.ptr<const float>(dy),
                                               run.ptr<const std::int32_t>(argmax),
                                               run.ptr<float>(dx), row, end);
                });
@@ -359,10 +368,11 @@ void build_avg_backward(const Problem& p, StepBuilder& steps) {
   const PoolSizes sizes = kernel_sizes(s);
   const PoolKernels& kernels = p.kernels.pool;
   const Slot dy = steps.input(0), dx = steps.output();
+  const int threads = p.threads;
   add_row_step(p, steps, "average rows", s.n, s.h, visits(s),
                [=, &kernels](const Run& run, std::int64_t row, std::int64_t end) {
-                 kernels.average_backward(sizes, run.ptr<const float>(dy), run.ptr<float>(dx), row,
-                                          end);
+                 kernels.average_backward(gradient_sizes(sizes, end - row, threads),
+                                          run.ptr<const float>(dy), run.ptr<float>(dx), row, end);
                });
 }
 

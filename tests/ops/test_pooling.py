@@ -1,6 +1,7 @@
 """Pooling and its gradients against the oracle, at every instruction set."""
 
 import numpy as np
+import pytest
 
 import cnnfast
 from check import assert_accurate, assert_close
@@ -184,3 +185,22 @@ def test_sizes_of_a_course():
     assert y.shape == (1, 26, 26, 4)
     assert ops.max_pool2d(y, 2).shape == ops.avg_pool2d(y, 2).shape == (1, 13, 13, 4)
     assert ops.max_pool2d(np.zeros((1, 55, 55, 3), "float32"), 3, strides=2).shape == (1, 27, 27, 3)
+
+
+@pytest.mark.parametrize(("window", "strides"), [(2, 2), (3, 2), (2, 1), (3, 1), (5, 1), (2, 3)])
+def test_gradients_larger_than_the_caches(window, strides, rng):
+    """They are stored past them; halves of the channels, which are not, have the same bits."""
+    x = rng.standard_normal((2, 187, 180, 64), dtype=np.float32)
+    dy = np.ones_like(ops.avg_pool2d(x, window, strides=strides))
+    dy *= rng.standard_normal(dy.shape[1:], dtype=np.float32)
+    halves = [(x[..., c].copy(), dy[..., c].copy()) for c in (slice(32), slice(32, 64))]
+    for level in levels():
+        largest = ops.max_pool2d_backward(x, dy, window, strides=strides)
+        parts = [ops.max_pool2d_backward(*half, window, strides=strides) for half in halves]
+        assert np.array_equal(largest, np.concatenate(parts, axis=-1)), level
+        mean = ops.avg_pool2d_backward(dy, x.shape, window, strides=strides)
+        parts = [
+            ops.avg_pool2d_backward(half, a.shape, window, strides=strides) for a, half in halves
+        ]
+        assert np.array_equal(mean, np.concatenate(parts, axis=-1)), level
+        assert np.isclose(mean.sum(dtype=np.float64), dy.sum(dtype=np.float64), rtol=1e-4), level
