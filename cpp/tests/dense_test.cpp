@@ -94,7 +94,8 @@ INSTANTIATE_TEST_SUITE_P(
         DenseCase{37, 523, 9, ActivationKind::linear},
         DenseCase{41, 1025, 11, ActivationKind::relu},
         DenseCase{128, 640, 12, ActivationKind::linear},
-        DenseCase{1, 600, 400, ActivationKind::relu},
+        DenseCase{19, 2740, 12, ActivationKind::linear},
+        DenseCase{33, 8001, 9, ActivationKind::relu}, DenseCase{1, 600, 400, ActivationKind::relu},
         DenseCase{130, 70, 1050, ActivationKind::tanh}));
 
 TEST(DenseTest, LeadingAxesAreRows) {
@@ -156,6 +157,9 @@ TEST(DenseTest, FewColumnsHaveTheSameBitsForAnyThreadCount) {
     const Operand x = random_operand({45, 1300}, 1), w = random_operand({1300, out}, 2);
     const Operand dy = random_operand({45, out}, 3);
     expect_same_bits("dense", {}, {x, w}, true);
+    expect_same_bits("dense", {},  // in several parts of k
+                     {random_operand({45, 40000 / out}, 1), random_operand({40000 / out, out}, 2)},
+                     true);
     expect_same_bits("dense_backward_input", {}, {dy, w}, true);
     // Smaller ones are left to one thread.
     expect_same_bits("dense_backward_kernel", {{"bias", true}}, {x, dy}, out == 10);
