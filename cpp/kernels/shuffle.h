@@ -7,16 +7,6 @@
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
-template <int... L>
-struct LaneList {};
-#if defined(__AVX512F__)
-using AllLanes = LaneList<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
-#elif defined(__AVX2__)
-using AllLanes = LaneList<0, 1, 2, 3, 4, 5, 6, 7>;
-#else
-using AllLanes = LaneList<0, 1, 2, 3>;
-#endif
-
 // Lanes of a pair (a, b) exchanged in blocks of S: low keeps a's blocks with an even number and
 // takes b's even ones behind them, high does the same with the odd ones.
 //   a = a0 a1 a2 a3, b = b0 b1 b2 b3, S = 1:  low = a0 b0 a2 b2, high = a1 b1 a3 b3

@@ -45,14 +45,7 @@ CNNFAST_INLINE void for_classes(int64_t classes, F f) {
 }
 
 CNNFAST_INLINE float largest_lane(vf v) {
-  float lanes[kLanes];
-  memcpy(lanes, &v, sizeof lanes);
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) {
-      const float other = lanes[i + width];
-      lanes[i] = lanes[i] > other ? lanes[i] : other;
-    }
-  return lanes[0];
+  return fold_lanes(v, [](vf a, vf b) __attribute__((always_inline)) { return max(a, b); });
 }
 
 // The largest of a row; a NaN may or may not be it (whoever subtracts it meets the NaN anyway).

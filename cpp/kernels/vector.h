@@ -166,13 +166,31 @@ CNNFAST_INLINE uint32_t nonzero_lanes(vf v) {
   return bits;
 #endif
 }
-// Sum of the lanes, in a fixed order (halves added pairwise).
+template <int... L>
+struct LaneList {};
+#if defined(__AVX512F__)
+using AllLanes = LaneList<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
+#elif defined(__AVX2__)
+using AllLanes = LaneList<0, 1, 2, 3, 4, 5, 6, 7>;
+#else
+using AllLanes = LaneList<0, 1, 2, 3>;
+#endif
+
+// Of the lanes by halves: lane l with lane l + kLanes / 2, and so on.
+template <int S, int... L>
+CNNFAST_INLINE vf exchange_halves(vf v, LaneList<L...>) {
+  return CNNFAST_SHUFFLE(v, v, (L ^ S)...);
+}
+template <int S = kLanes / 2, class F>
+CNNFAST_INLINE float fold_lanes(vf v, F f) {
+  if constexpr (S == 0)
+    return v[0];
+  else
+    return fold_lanes<S / 2>(f(v, exchange_halves<S>(v, AllLanes{})), f);
+}
+// In a fixed order.
 CNNFAST_INLINE float sum(vf v) {
-  float lanes[kLanes];
-  memcpy(lanes, &v, sizeof lanes);
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-  return lanes[0];
+  return fold_lanes(v, [](vf a, vf b) __attribute__((always_inline)) { return a + b; });
 }
 
 }  // namespace
