@@ -83,11 +83,16 @@ void conv_blocks(const ConvPass& p, Tile t, const ChannelBlocks& blocks, const f
     t.base = narrow.across ? x_col : x_row;
     t.y_pixel = narrow.across ? p.dst_row : p.dst_col;
     t.y_base = narrow.across ? p.dst_col : p.dst_row;
-    // The last tile steps back over rows that are already made rather than run half empty.
-    for (; row < rows; row += narrow.rows) {
+    // The last tile steps back over rows that are already made rather than run half empty, unless
+    // one row is left that fills half of it.
+    const bool alone = rows % narrow.rows == 1 && narrow.rows == 2;
+    for (; row + alone < rows; row += narrow.rows) {
       const int64_t first = smaller(row, rows - narrow.rows);
       run_blocks(narrow.run[vectors - 1], t, blocks, x + first * x_row, y + first * p.dst_row, {});
     }
+    if (alone)
+      run_blocks(row_tile(static_cast<int>(cols), vectors), t, blocks, x + row * x_row,
+                 y + row * p.dst_row, {});
     return;
   }
   const int64_t widest = tile_pixels(vectors);
