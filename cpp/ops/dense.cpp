@@ -88,33 +88,43 @@ std::string tiles_name(const GemmKernels& kernels) {
   return concat("tiles ", kernels.tile_rows, "x", kernels.tile_columns);
 }
 
+// A kernel and what profiles call it.
+struct Way {
+  void (*run)(const Gemm&);
+  std::string name;
+  bool few_rows = false;  // asks for its own scratch
+};
+
+Way choose_product(const Product& g, const Gemm& layout, bool biased, const GemmKernels& kernels) {
+  const bool transposed = layout.b_column != 1;
+  if (few_rows(g, layout, kernels))
+    return transposed ? Way{kernels.gemm_few_rows_transposed, "dot products", true}
+                      : Way{kernels.gemm_few_rows, "streamed rows", true};
+  const bool plain = !biased && layout.activation == ActivationKind::linear;
+  if (layout.b_k == 1 && plain && g.depth > 1 && g.depth <= kernels.shallow)
+    return {kernels.gemm_shallow, "few columns"};
+  if (!transposed && layout.a_k == 1 && few_columns(g.columns, kernels) &&
+      g.depth >= kDepthOfColumn * g.columns)
+    return {kernels.gemm_few_columns, "few columns"};
+  return {kernels.gemm, tiles_name(kernels)};
+}
+
 // One step for c = act(a b + bias); `from`, `to` and `b` may be laid out either way round.
 void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, const Gemm& layout,
                       Slot a, Slot b, Slot bias, Slot c) {
   const GemmKernels& kernels = p.kernels.gemm;
-  const bool few = few_rows(g, layout, kernels);
-  const bool narrow = !few && layout.b_column == 1 && layout.a_k == 1 &&
-                      few_columns(g.columns, kernels) && g.depth >= kDepthOfColumn * g.columns;
-  const bool plain = !bias.present() && layout.activation == ActivationKind::linear;
-  const bool shallow =
-      !few && plain && layout.b_k == 1 && g.depth > 1 && g.depth <= kernels.shallow;
-  const auto kernel = shallow                ? kernels.gemm_shallow
-                      : narrow               ? kernels.gemm_few_columns
-                      : !few                 ? kernels.gemm
-                      : layout.b_column == 1 ? kernels.gemm_few_rows
-                                             : kernels.gemm_few_rows_transposed;
+  const Way way = choose_product(g, layout, bias.present(), kernels);
   Gemm whole = layout;
   whole.m = g.rows();
   whole.n = g.columns;
   whole.k = g.depth;
   const Slot scratch = steps.scratch_per_thread(
-      (few ? kernels.few_rows_scratch_floats(whole) : kernels.scratch_floats) * std::int64_t{4});
+      (way.few_rows ? kernels.few_rows_scratch_floats(whole) : kernels.scratch_floats) *
+      std::int64_t{4});
   const Split split = split_product(g, p);
   const std::int64_t grain = kernels.tile_columns;
-  const std::string name = few ? (layout.b_column == 1 ? "streamed rows" : "dot products")
-                           : narrow || shallow ? "few columns"
-                                               : tiles_name(kernels);
-  StepSpec spec{name, split, g.outer};
+  const auto kernel = way.run;
+  StepSpec spec{way.name, split, g.outer};
   spec.whole = {b, bias};
   steps.step(std::move(spec), [=](const Run& run, int thread, int threads) {
     Gemm call = whole;
@@ -309,6 +319,15 @@ class DenseBackwardInput final : public Op {
 
 // ---- dense_backward_kernel ---------------------------------------------------------------------
 
+Way choose_kernel_product(const DenseSizes& s, const GemmKernels& kernels) {
+  if (s.rows > 1 && few_columns(s.out, kernels))
+    return {kernels.gemm_few_columns_turned, "few columns"};
+  const std::int64_t outer_steps =
+      s.in * s.out > kCachedFloats ? kernels.outer_steps_of_large : kernels.outer_steps;
+  if (s.rows > 0 && s.rows <= outer_steps) return {kernels.gemm_outer, "outer products"};
+  return {kernels.gemm, tiles_name(kernels)};
+}
+
 // dw = xT dy: the batch is reduced inside the tile, so every element of dw is written once, by the
 // thread that owns its row or column; db comes from the same step.
 void build_product_kernel(const Problem& p, StepBuilder& steps) {
@@ -325,14 +344,9 @@ void build_product_kernel(const Problem& p, StepBuilder& steps) {
   const bool for_update = updated_by_rows(p.output(0).shape, p.threads);
   const bool by_rows = for_update || s.in / kernels.tile_rows >= 4 * p.threads;
   const bool by_columns = !by_rows && s.out / kernels.tile_columns >= 2 * p.threads;
-  const bool narrow = s.rows > 1 && few_columns(s.out, kernels);
-  const bool outer =
-      s.rows > 0 &&
-      s.rows <= (s.in * s.out > kCachedFloats ? kernels.outer_steps_of_large : kernels.outer_steps);
-  const auto kernel = narrow  ? kernels.gemm_few_columns_turned
-                      : outer ? kernels.gemm_outer
-                              : kernels.gemm;
-  StepSpec spec{narrow ? "few columns" : outer ? "outer products" : tiles_name(kernels)};
+  const Way way = choose_kernel_product(s, kernels);
+  const auto kernel = way.run;
+  StepSpec spec{way.name};
   if (for_update) {
     spec.split = Split::rows;
     spec.rows = s.in;
