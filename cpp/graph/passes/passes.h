@@ -40,7 +40,7 @@ void fuse_activations(Program& program);
 
 // conv2d followed only by pooling over 2 x 2 places, two apart, -> conv2d that pools, where
 // serves(conv2d, conv2d that pools) says that the way the convolution is made can pool too. After
-// fuse_activations, for whose sake y of an activation with a gradient is kept.
+// fuse_activations: what stood between the two is an attribute of the convolution by then.
 void fuse_pooling(Program& program, const std::function<bool(const Node&, const Node&)>& serves);
 
 // batch_norm_backward(x, activation_backward(y, dy)), where y is the batch norm of x behind that
