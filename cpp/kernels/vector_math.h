@@ -120,8 +120,10 @@ CNNFAST_INLINE vf exp_nonpositive(vf x) {
   constexpr float kLeast = -87.0f;
 #if defined(__AVX2__)
   const vf shifted = x * 1.44269504f + kRoundsToParts;
-  const vf power = from_bits(bits(permute(from_bits(kPowers), bits(shifted))) +
-                             (bits(shifted) << (23 - kPartBits)));
+  // Unsigned: below kLeast the sum leaves int32.
+  typedef uint32_t vu __attribute__((vector_size(sizeof(vf))));
+  const vu root = reinterpret_cast<vu>(permute(from_bits(kPowers), bits(shifted)));
+  const vf power = reinterpret_cast<vf>(root + (reinterpret_cast<vu>(shifted) << (23 - kPartBits)));
   // Without a second part of ln2, which float32 has to 1.9e-9.
   const vf r = x - (shifted - kRoundsToParts) * 0.693147182f;
   const vf q = (r * 0x1.555556p-3f + kSquareTerm) * r + 1.0f;  // (e^r - 1) / r
