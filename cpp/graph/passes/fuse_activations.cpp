@@ -24,26 +24,16 @@ void fuse_activations(Program& program) {
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     Node& activation = graph.nodes()[i];
     if (!is_epilogue(activation.op->name())) continue;
-    const ValueId before = activation.inputs[0];
-    if (graph.value(before).kind != ValueKind::result ||
-        uses[static_cast<std::size_t>(before)] != 1)
-      continue;
-    const NodeId maker_id = graph.value(before).producer;
+    const NodeId maker_id = maker_for_one(graph, uses, activation.inputs[0]);
+    if (maker_id == kNoNode) continue;
     Node& maker = graph.nodes()[static_cast<std::size_t>(maker_id)];
     if (!takes_epilogue(maker)) continue;
     maker.attributes.set("activation", std::string(activation.op->name()));
     if (activation.attributes.has("alpha"))
       maker.attributes.set("alpha", activation.attributes.all().at("alpha"));
-    // The activation's result is now the maker's own output.
-    const ValueId after = activation.outputs[0];
-    maker.outputs[0] = after;
-    graph.value(after).producer = maker_id;
-    graph.value(after).output = 0;
+    take_result(graph, maker_id, activation);
     keep[i] = false;
   }
-  // Dropped nodes no longer own outputs; keep_nodes renumbers the rest.
-  for (std::size_t i = 0; i < keep.size(); ++i)
-    if (!keep[i]) graph.nodes()[i].outputs.clear();
   keep_nodes(graph, keep);
 }
 

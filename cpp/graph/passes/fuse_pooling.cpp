@@ -29,26 +29,17 @@ void fuse_pooling(Program& program, const std::function<bool(const Node&, const 
     Node& pooling = graph.nodes()[i];
     const char* pool = pool_of(pooling, uses);
     if (!pool) continue;
-    const ValueId before = pooling.inputs[0];
-    if (graph.value(before).kind != ValueKind::result ||
-        uses[static_cast<std::size_t>(before)] != 1)
-      continue;
-    const NodeId maker_id = graph.value(before).producer;
+    const NodeId maker_id = maker_for_one(graph, uses, pooling.inputs[0]);
+    if (maker_id == kNoNode) continue;
     Node& maker = graph.nodes()[static_cast<std::size_t>(maker_id)];
     if (maker.op->name() != "conv2d" || maker.attributes.has("pool")) continue;
     Node fused = maker;
     fused.attributes.set("pool", std::string(pool));
     if (!serves(maker, fused)) continue;
-    // The pooling's result is now the maker's own output.
-    const ValueId after = pooling.outputs[0];
-    fused.outputs[0] = after;
     maker = std::move(fused);
-    graph.value(after).producer = maker_id;
-    graph.value(after).output = 0;
+    take_result(graph, maker_id, pooling);
     keep[i] = false;
   }
-  for (std::size_t i = 0; i < keep.size(); ++i)
-    if (!keep[i]) graph.nodes()[i].outputs.clear();
   keep_nodes(graph, keep);
 }
 

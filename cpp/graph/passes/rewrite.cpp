@@ -25,6 +25,20 @@ void keep_nodes(Graph& graph, const std::vector<bool>& keep) {
   reorder_nodes(graph, order);
 }
 
+NodeId maker_for_one(const Graph& graph, const std::vector<int>& uses, ValueId v) {
+  const Value& value = graph.value(v);
+  const bool alone = uses[static_cast<std::size_t>(v)] == 1;
+  return value.kind == ValueKind::result && alone ? value.producer : kNoNode;
+}
+
+void take_result(Graph& graph, NodeId maker, Node& last) {
+  const ValueId result = last.outputs[0];
+  graph.nodes()[static_cast<std::size_t>(maker)].outputs[0] = result;
+  graph.value(result).producer = maker;
+  graph.value(result).output = 0;
+  last.outputs.clear();
+}
+
 void reorder_nodes(Graph& graph, const std::vector<NodeId>& order) {
   std::vector<Node> nodes;
   nodes.reserve(order.size());
