@@ -1,7 +1,8 @@
-// Matrix products with a handful of rows, bound by reading the weights once: nothing is packed.
+// Matrix products with a handful of rows, bound by reading the weights once: none of b is packed.
 #pragma once
 
-#include "kernels/gemm.h"
+#include "kernels/gemm_row_lanes.h"
+#include "kernels/gemm_row_panel.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
@@ -118,81 +119,7 @@ void one_row(const Gemm& g) {
   }
 }
 
-// With more than kStreamedRows rows a panel of c goes from L2 to the sums and back for every
-// kPanelStep rows of b. It is as wide as L2 allows: memory answers fast along whole rows of b only
-// (16 rows, 9216 to 4096, one core of a Zen 4: panels of 256 columns, which stay in L1, 22 ms, of
-// 4096 12 ms).
-//   AVX-512: 16 of b + 1 sum + 1 broadcast = 18 of 32 registers
-//   AVX2, SSE2: 8 + 1 + 1 = 10 of 16
-constexpr int64_t kStreamedRows = 3, kPanelRows = 64;
-constexpr int64_t kPanelFloats = kRegisters == 32 ? 64 << 10 : 32 << 10;
-constexpr int64_t kPanelStep = kRegisters == 32 ? 16 : 8;
-// With some rows to be multiplied in the meantime each row of b is asked for three lines ahead (one
-// core of a Zen 5: 7.1 instead of 8.9 ms for 16).
-constexpr int64_t kPanelAhead = 48, kPanelAskingRows = kRegisters == 32 ? 8 : kPanelRows + 1;
-
-CNNFAST_INLINE int64_t panel_columns(const Gemm& g) {
-  return smaller(g.n, kPanelFloats / g.m / kLanes * kLanes);
-}
-// Floats between rows, an odd number of lines: a power of two apart they would share a few sets.
-CNNFAST_INLINE int64_t panel_row(const Gemm& g) {
-  return 16 * ((panel_columns(g) + 2 * kLanes + 15) / 16 | 1);
-}
-
-// One vector of columns of c, of which `lanes` are real, over kPanelStep steps of k, of which
-// `depth` are. a: [rows][kPanelStep], zeros behind `depth`.
-template <bool kWhole>
-CNNFAST_INLINE void panel_step(const float* a, int64_t rows, const float* b, int64_t b_k,
-                               int64_t depth, int lanes, float* panel, int64_t panel_row) {
-  vf w[kPanelStep];
-  CNNFAST_UNROLL
-  for (int i = 0; i < kPanelStep; ++i) {
-    if constexpr (kWhole)
-      w[i] = load(b + i * b_k);
-    else
-      w[i] = i < depth ? load_first(b + i * b_k, lanes) : vf{};
-  }
-  if (kWhole && rows >= kPanelAskingRows) {
-    CNNFAST_UNROLL
-    for (int i = 0; i < kPanelStep; ++i) __builtin_prefetch(b + i * b_k + kPanelAhead);
-  }
-  for (int64_t m = 0; m < rows; ++m, panel += panel_row, a += kPanelStep) {
-    vf sum = broadcast(a[0]) * w[0];  // apart from what was summed before: fewer bits are lost
-    CNNFAST_UNROLL
-    for (int i = 1; i < kPanelStep; ++i) sum += broadcast(a[i]) * w[i];
-    sum += load(panel);
-    kWhole ? store(panel, sum) : store_first(panel, sum, lanes);
-  }
-}
-
-void panel_product(const Gemm& g, int64_t n0) {
-  float a[kPanelRows * kPanelStep];
-  const int64_t columns = smaller(panel_columns(g), g.n - n0), row = panel_row(g);
-  const int64_t lead = smaller(columns, unaligned_floats(g.b + n0, g.b_k));
-  float* panel = g.scratch + (kLanes - lead);
-  for (int64_t m = 0; m < g.m; ++m)
-    for (int64_t o = 0; o < columns; o += kLanes) store(panel + m * row + o, vf{});
-  for (int64_t k0 = 0; k0 < g.k; k0 += kPanelStep) {
-    const int64_t depth = smaller(kPanelStep, g.k - k0);
-    for (int64_t m = 0; m < g.m; ++m)
-      for (int64_t i = 0; i < kPanelStep; ++i)
-        a[m * kPanelStep + i] = i < depth ? g.a[m * g.a_row + k0 + i] : 0.0f;
-    const float* b = g.b + k0 * g.b_k + n0;
-    if (lead > 0) panel_step<false>(a, g.m, b, g.b_k, depth, static_cast<int>(lead), panel, row);
-    int64_t o = lead;
-    for (; depth == kPanelStep && o + kLanes <= columns; o += kLanes)
-      panel_step<true>(a, g.m, b + o, g.b_k, depth, kLanes, panel + o, row);
-    for (; o < columns; o += kLanes)
-      panel_step<false>(a, g.m, b + o, g.b_k, depth, static_cast<int>(smaller(kLanes, columns - o)),
-                        panel + o, row);
-  }
-  for (int64_t m = 0; m < g.m; ++m)
-    for (int64_t o = 0; o < columns; o += kLanes) {
-      float* c = g.c + m * g.c_row + n0 + o;
-      const int lanes = static_cast<int>(smaller(kLanes, columns - o));
-      store_first(c, load(panel + m * row + o), lanes);
-    }
-}
+constexpr int64_t kStreamedRows = 3;
 
 void gemm_few_rows(const Gemm& g) {
   if (g.n <= 2 * kLanes) {
@@ -203,7 +130,7 @@ void gemm_few_rows(const Gemm& g) {
   } else if (g.m == 1 && g.n * g.k <= kRowFloats) {
     one_row(g);
   } else if (g.m > kStreamedRows) {
-    for (int64_t n0 = 0; n0 < g.n; n0 += panel_columns(g)) panel_product(g, n0);
+    row_panel(g);
   } else if (g.m > 0) {
     const auto update = g.m == 1 ? rank_update<1> : g.m == 2 ? rank_update<2> : rank_update<3>;
     for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kRankStep) {
@@ -304,7 +231,9 @@ DotProducts dot_function(int64_t rows, int64_t asks) {
 }
 
 void gemm_few_rows_transposed(const Gemm& g) {
-  if (g.m == 1) {
+  if (row_lanes(g)) {
+    // done
+  } else if (g.m == 1) {
     for_dot_columns<kLanes>(g, [&](float* c, const float* const* b, int columns) {
       dot_products<1, kLanes, 0>(g.a, g.a_row, b, g.k, c, g.c_row, columns);
     });
@@ -348,11 +277,14 @@ void gemm_few_rows_transposed(const Gemm& g) {
 
 // Enough for any part of g as well.
 int64_t few_rows_scratch_floats(const Gemm& g) {
-  if (g.b_column != 1)
-    return g.a_row % kConflictingRow == 0 ? smaller(g.m * g.k, kSpreadFloats) + g.m * 2 * kLanes
-                                          : 0;
+  if (g.b_column != 1) {
+    const int64_t lanes = row_lanes_scratch_floats(g);
+    const int64_t spread =
+        g.a_row % kConflictingRow == 0 ? smaller(g.m * g.k, kSpreadFloats) + g.m * 2 * kLanes : 0;
+    return lanes > spread ? lanes : spread;
+  }
   if (g.m <= kStreamedRows || g.n <= 2 * kLanes) return 0;
-  return smaller(g.m * g.n, kPanelFloats) + g.m * (2 * kLanes + 32) + kLanes;
+  return row_panel_scratch_floats(g);
 }
 
 }  // namespace

@@ -29,9 +29,10 @@ struct Gemm {
 struct GemmKernels {
   std::int64_t tile_rows, tile_columns;  // of the register tile
   std::int64_t scratch_floats;           // for one thread's gemm()
-  // Up to so many rows gemm_few_rows() and its twin are faster than gemm(): where caches hold b,
-  // where they do not, and there the other way round.
-  std::int64_t few_rows, few_rows_of_large, few_rows_of_large_transposed;
+  // Up to so many rows gemm_few_rows() is faster than gemm(): where caches hold b, where they do
+  // not, and for up to two tiles of columns, which gemm() does not pack. And so is its twin.
+  std::int64_t few_rows, few_rows_of_large, few_rows_narrow;
+  std::int64_t few_rows_transposed, few_rows_of_large_transposed;
   // Packs blocks of b into cache as it goes: for m above a handful.
   void (*gemm)(const Gemm&);
   // The same for m up to few_rows_of_large, with the scratch that few_rows_scratch_floats says, of

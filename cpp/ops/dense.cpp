@@ -59,8 +59,11 @@ bool few_rows(const Product& g, const Gemm& layout, const GemmKernels& kernels) 
   const std::int64_t rows = g.rows(), weights = g.columns * g.depth;
   if (transposed && g.depth < 64) return rows <= 2;
   if (weights < kSmallWeights) return rows <= 8;
-  if (weights < kLargeWeights) return rows <= kernels.few_rows;
-  return rows <= (transposed ? kernels.few_rows_of_large_transposed : kernels.few_rows_of_large);
+  const bool large = weights >= kLargeWeights;
+  if (transposed)
+    return rows <= (large ? kernels.few_rows_of_large_transposed : kernels.few_rows_transposed);
+  if (g.columns <= 2 * kernels.tile_columns) return rows <= kernels.few_rows_narrow;
+  return rows <= (large ? kernels.few_rows_of_large : kernels.few_rows);
 }
 
 // Do c's columns leave a quarter of their vectors or more empty?
@@ -73,11 +76,16 @@ bool few_columns(std::int64_t columns, const GemmKernels& kernels) {
 constexpr std::int64_t kDepthOfColumn = 10;
 
 // Independent rows if the weights are small, so that no barrier stands between neighbours; columns
-// if they are large, so that no thread reads another's weights.
-Split split_product(const Product& g, const Problem& p) {
+// if they are large, so that no thread reads another's weights. Kernels for few rows add in an
+// order that goes with the size: who asks for the same bits from any number of threads gets
+// columns, if each thread's stay large, or one thread.
+Split split_product(const Product& g, bool few_rows, const Problem& p) {
   const std::int64_t weights = g.columns * g.depth;
   const double flops = 2.0 * static_cast<double>(g.rows()) * static_cast<double>(weights);
   if (p.threads == 1) return Split::rows;
+  if (p.deterministic && few_rows)
+    return weights >= 2 * p.threads * kLargeWeights && g.columns >= 64 * p.threads ? Split::free
+                                                                                   : Split::single;
   if (g.outer >= 4 * p.threads && weights <= kSharedWeights) return Split::rows;
   if (flops < kSingleFlops && weights < kSharedWeights) return Split::single;
   if (g.columns >= 4 * p.kernels.gemm.tile_columns * p.threads) return Split::free;
@@ -121,7 +129,7 @@ void add_product_step(const Problem& p, StepBuilder& steps, const Product& g, co
   const Slot scratch = steps.scratch_per_thread(
       (way.few_rows ? kernels.few_rows_scratch_floats(whole) : kernels.scratch_floats) *
       std::int64_t{4});
-  const Split split = split_product(g, p);
+  const Split split = split_product(g, way.few_rows, p);
   const std::int64_t grain = kernels.tile_columns;
   const auto kernel = way.run;
   StepSpec spec{way.name, split, g.outer};

@@ -51,21 +51,72 @@ def test_float32(rng):
                 assert_accurate(y, right[name], "float32", f"{name}, {case}, {level}")
 
 
-def test_few_rows_of_large_weights(rng):
-    """Panels, dot products, and weights that begin beside a boundary of vectors."""
-    for rows, size, out in ((4, 1040, 1024), (16, 1024, 1040), (31, 1056, 1024), (50, 1024, 1050)):
+def _placed(w, past):
+    """A copy of w that begins `past` floats behind a cache line."""
+    room = np.empty(w.size + 32, np.float32)
+    begin = -room.ctypes.data % 64 // 4 + past
+    placed = room[begin : begin + w.size].reshape(w.shape)
+    placed[...] = w
+    return placed
+
+
+# Panels of few and of many rows, whole and with columns and steps left over; the other way round
+# lanes filled by half, whole and twice, and dot products.
+FEW_ROWS = [
+    *(((rows, 1040), 1024) for rows in (4, 8, 13, 16)),
+    *(((rows, 1024), 1040) for rows in (7, 15)),
+    ((31, 1056), 1024),
+    ((50, 1024), 1050),
+    ((128, 1031), 1019),
+    ((6, 1019), 1031),
+    ((14, 3333), 1027),
+    ((64, 130), 150),
+    ((40, 151), 133),
+    ((20, 16400), 70),
+    ((8, 300), 5001),  # in parts of k and of columns
+    ((16, 260), 5003),
+]
+
+
+def test_few_rows(rng):
+    for (rows, size), out in FEW_ROWS:
         x, w, b, dy = _operands((rows, size), out, rng, "float32")
         y, dx = oracle.dense(x, w, b), oracle.dense_backward_input(dy, w)
-        room = np.empty(w.size + 32, np.float32)
         for past in (0, 4, 15):
-            begin = -room.ctypes.data % 64 // 4 + past
-            placed = room[begin : begin + w.size].reshape(w.shape)
-            placed[...] = w
+            placed = _placed(w, past)
             for level in levels():
                 what = f"{rows}x{size} to {out}, {level}, {past} floats past a line"
                 assert_accurate(ops.dense(x, placed, b), y, "float32", f"y {what}")
                 ours = ops.dense_backward_input(dy, placed)
                 assert_accurate(ours, dx, "float32", f"dx {what}")
+
+
+def test_same_bits_from_any_number_of_threads(rng):
+    """Kernels for few rows add in an order that goes with the size of what a thread is given."""
+    runtime = cnnfast.runtime
+    runtime.set_deterministic(True)
+    try:
+        for (rows, size), out in (
+            ((40, 260), 200),
+            ((9, 700), 30),
+            ((9, 700), 20),
+            ((1, 1000), 250),
+            ((64, 1500), 90),
+            ((40, 3000), 1100),
+            ((16, 2200), 2100),
+        ):
+            x, w, b, dy = _operands((rows, size), out, rng, "float32")
+            for level in levels():
+                results = []
+                for threads in (1, 2, 3):
+                    runtime.set_num_threads(threads)
+                    results.append((ops.dense(x, w, b), ops.dense_backward_input(dy, w)))
+                for threads, (y, dx) in zip((2, 3), results[1:], strict=True):
+                    what = f"{rows}x{size} to {out}, {level}, {threads} threads"
+                    assert np.array_equal(y, results[0][0]), f"y {what}"
+                    assert np.array_equal(dx, results[0][1]), f"dx {what}"
+    finally:
+        runtime.set_deterministic(False)
 
 
 def test_kernel_gradient_too_large_for_the_caches(rng):
