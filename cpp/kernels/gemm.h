@@ -21,8 +21,6 @@ namespace {
 // with AVX2, 128 KiB with SSE2.
 constexpr int64_t kBlockK = 256;
 constexpr int64_t kBlockColumns = 16 * kTileColumns;
-// Up to this many tiles of columns, packing rows of a costs more than it saves.
-constexpr int64_t kDirectTiles = 2;
 constexpr int64_t kFewStrips = 5, kFewSteps = 64;
 
 template <ActivationKind kKind>
@@ -186,20 +184,34 @@ void pack_rows(const float* a, int64_t a_row, int64_t a_k, int64_t rows, int64_t
     for (int64_t p = 0; p < rows; ++p) to[i * rows + p] = a[p * a_row + i * a_k];
 }
 
+// A strip of a is read where it lies, in L1, once for every tile of columns, unless its lines meet
+// in a few sets: `count` lines, `stride` floats apart (1024 to 128, one core of a Zen 4, AVX-512:
+// 60 in place, 100 GFLOP/s packed; 400 to 128: 108 and 98).
+CNNFAST_INLINE bool meet_in_few_sets(int64_t stride, int64_t count) {
+  if (stride % 16 != 0) return false;
+  int64_t sets = 64;  // 4 KiB of lines
+  for (int64_t lines = stride / 16; sets > 1 && lines % 2 == 0; lines /= 2) sets /= 2;
+  return count > 7 * sets;  // of 8 ways and more
+}
+constexpr int64_t kFarRow = kRegisters == 32 ? 2048 : int64_t{1} << 60;
+CNNFAST_INLINE bool packs_rows(const Gemm& g) {
+  if (g.a_row == 1) return meet_in_few_sets(g.a_k, smaller(g.k, kBlockK));
+  return g.a_k != 1 || g.a_row >= kFarRow || meet_in_few_sets(g.a_row, kTileRows);
+}
+
 void gemm(const Gemm& g) {
   if (g.k == 1 && g.b_column == 1 && !g.bias && g.activation == ActivationKind::linear)
     return outer_product(g);
   float* block = g.scratch;
   float* strip = g.scratch + kBlockK * kBlockColumns;
   const int64_t strips = (g.m + kTileRows - 1) / kTileRows;
-  const bool uncached = g.k <= kBlockK && goes_past_caches(g);
+  const bool uncached = g.k <= kBlockK && goes_past_caches(g), packed = packs_rows(g);
   for (int64_t n0 = 0; n0 < g.n; n0 += kBlockColumns) {
     const int64_t columns = smaller(g.n - n0, kBlockColumns);
     const int64_t tiles = (columns + kTileColumns - 1) / kTileColumns;
     const int64_t last_columns = columns - (tiles - 1) * kTileColumns;
     const bool narrow = last_columns <= kLanes;  // the last tile needs one vector only
     const int last = static_cast<int>(narrow ? last_columns : last_columns - kLanes);
-    const bool packed = tiles > kDirectTiles;
     // A few strips over a few steps: b is read where it lies.
     const bool streams =
         g.b_column == 1 && g.b_sums == nullptr && strips <= kFewStrips && g.k <= kFewSteps;
@@ -233,7 +245,7 @@ void gemm(const Gemm& g) {
       const int64_t next_depth = smaller(g.k - next_k, kBlockK);
       const int64_t next_columns = smaller(g.n - next_n, kBlockColumns);
       const int64_t steps = strips * tiles * depth;
-      Errand errand = !more || !packed || steps == 0 ? Errand(b)
+      Errand errand = !more || steps == 0 ? Errand(b)
                       : g.b_column == 1 ? Errand(next, next_depth, g.b_k, next_columns, steps)
                                         : Errand(next, next_columns, g.b_column, next_depth, steps);
       // Strips of nearly equal height: 16 rows are 8 + 8, not 14 + 2.

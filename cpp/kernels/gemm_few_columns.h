@@ -234,10 +234,10 @@ void fill(GemmKernels& table) {
   table.tile_columns = kTileColumns;
   table.scratch_floats = kBlockK * (kBlockColumns + kTileRows) + kLanes;
   table.few_rows_scratch_floats = few_rows_scratch_floats;
-  // One core of a Zen 4, AVX-512: 1024 to 1024, 16 rows 0.41 and 0.30 ms, 64 rows 1.39 and 1.19;
-  // 3136 to 1024, 128 rows 8.1 and 7.6; 1500 to 48, 32 rows 102 and 85 GFLOP/s. The other way
+  // One core of a Zen 4, AVX-512: 1024 to 1024, 16 rows 0.41 and 0.30 ms, 64 rows 1.30 and 1.19;
+  // 3136 to 1024, 128 rows 7.9 and 7.7; 1500 to 48, 32 rows 102 and 85 GFLOP/s. The other way
   // round, 9216 to 4096, 32 rows 37 and 23 ms, but 48 rows 47 and 48.
-  table.few_rows = 64;
+  table.few_rows = kRegisters == 32 ? 64 : 32;
   table.few_rows_of_large = kRegisters == 32 ? kPanelRows : 64;
   table.few_rows_narrow = table.few_rows_transposed = kRegisters == 32 ? 16 : 8;
   table.few_rows_of_large_transposed = kRegisters == 32 ? 32 : 16;

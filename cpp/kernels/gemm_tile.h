@@ -82,8 +82,8 @@ void gemm_tile(const GemmTile& t, Errand& errand) {
     if constexpr (kPacked) {
       CNNFAST_UNROLL
       for (int v = 0; v < V * kLanes; v += 16) __builtin_prefetch(b + kStepsAhead * b_k + v);
-      asks.run();
     }
+    if constexpr (kPacked || kRegisters == 32) asks.run();
     CNNFAST_UNROLL
     for (int p = 0; p < P; ++p) {
       const vf row = broadcast(a[p * a_row]);

@@ -96,7 +96,19 @@ INSTANTIATE_TEST_SUITE_P(
         DenseCase{128, 640, 12, ActivationKind::linear},
         DenseCase{19, 2740, 12, ActivationKind::linear},
         DenseCase{33, 8001, 9, ActivationKind::relu}, DenseCase{1, 600, 400, ActivationKind::relu},
-        DenseCase{130, 70, 1050, ActivationKind::tanh}));
+        DenseCase{130, 70, 1050, ActivationKind::tanh},
+        // Some rows: panels of few and many, lanes along rows by half, whole and twice, in parts.
+        DenseCase{4, 300, 5001, ActivationKind::linear},
+        DenseCase{6, 1030, 1041, ActivationKind::relu},
+        DenseCase{7, 260, 5001, ActivationKind::linear},
+        DenseCase{14, 1030, 1027, ActivationKind::linear},
+        DenseCase{16, 260, 5003, ActivationKind::relu},
+        DenseCase{50, 401, 83, ActivationKind::linear},
+        DenseCase{128, 1030, 1031, ActivationKind::linear},
+        // Rows, and steps of the kernel's gradient, that meet in few sets of L1, and far ones.
+        DenseCase{140, 1024, 96, ActivationKind::linear},
+        DenseCase{300, 64, 40, ActivationKind::relu},
+        DenseCase{150, 2049, 70, ActivationKind::linear}));
 
 TEST(DenseTest, LeadingAxesAreRows) {
   const Operand x = random_operand({9, 3, 4}, 1), w = random_operand({4, 5}, 2);
