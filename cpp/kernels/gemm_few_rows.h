@@ -209,11 +209,11 @@ CNNFAST_INLINE int64_t spread_row(const Gemm& g) {
 }
 
 using DotProducts = void (*)(const float*, int64_t, const float* const*, int64_t, float*, int64_t,
-                             int, const float*, int64_t);
+                             int, const float*, int64_t, bool);
 template <int M, int kAsks>
 void dot_strip(const float* a, int64_t a_row, const float* const* b, int64_t k, float* c,
-               int64_t c_row, int columns, const float* next, int64_t next_column) {
-  dot_products<M, kDotColumns, kAsks>(a, a_row, b, k, c, c_row, columns, next, next_column);
+               int64_t c_row, int columns, const float* next, int64_t next_column, bool add) {
+  dot_products<M, kDotColumns, kAsks>(a, a_row, b, k, c, c_row, columns, next, next_column, add);
 }
 template <int kAsks, int M = kDotRows>
 DotProducts dot_function(int64_t rows) {
@@ -230,12 +230,11 @@ DotProducts dot_function(int64_t rows, int64_t asks) {
                      : dot_function<kDotColumns>(rows);
 }
 
-void gemm_few_rows_transposed(const Gemm& g) {
-  if (row_lanes(g)) {
-    // done
-  } else if (g.m == 1) {
+// c = or, with `add`, += a b.
+void dot_rows(const Gemm& g, bool add) {
+  if (g.m == 1) {
     for_dot_columns<kLanes>(g, [&](float* c, const float* const* b, int columns) {
-      dot_products<1, kLanes, 0>(g.a, g.a_row, b, g.k, c, g.c_row, columns);
+      dot_products<1, kLanes, 0>(g.a, g.a_row, b, g.k, c, g.c_row, columns, nullptr, 0, add);
     });
   } else {
     const float* a = g.a;
@@ -264,14 +263,30 @@ void gemm_few_rows_transposed(const Gemm& g) {
         const float* strip = a + m * a_row;
         float* to = c + m * g.c_row;
         if (rows == kDotRows && asks == 0)  // in its place, where short ones count
-          dot_products<kDotRows, kDotColumns, 0>(strip, a_row, b, g.k, to, g.c_row, columns);
+          dot_products<kDotRows, kDotColumns, 0>(strip, a_row, b, g.k, to, g.c_row, columns,
+                                                 nullptr, 0, add);
         else
-          dot_function(rows, asks)(strip, a_row, b, g.k, to, g.c_row, columns, next, g.b_column);
+          dot_function(rows, asks)(strip, a_row, b, g.k, to, g.c_row, columns, next, g.b_column,
+                                   add);
         asked += asks;
         m += rows;
       }
     });
   }
+}
+
+constexpr int64_t kDotSteps = 512;  // of a lane's sum; a longer one loses too many bits
+
+void gemm_few_rows_transposed(const Gemm& g) {
+  const int64_t deep = kDotSteps * kLanes;
+  if (!row_lanes(g))
+    for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += deep) {
+      Gemm part = g;
+      part.a += k0;
+      part.b += k0;
+      part.k = smaller(g.k - k0, deep);
+      dot_rows(part, k0 > 0);
+    }
   finish_rows(g.c, g.c_row, g.m, g.n, g.bias, g.activation, g.alpha);
 }
 
