@@ -3,9 +3,10 @@
     python -m benchmarks.kernels [--threads 1] [--isa avx2] [--only conv] [--out now.json]
         [--against earlier.json]
 
-The share is of the FMA peak or of the memory bandwidth, whichever the work is nearer to; Winograd
-passes the former, since its operations are counted as those of direct sums, and arrays that fit a
-cache pass the latter. Times are the plan's own (``plan.profile()``): medians of thread 0's time in
+The share is of the FMA peak or of the memory bandwidth, whichever the work is nearer to, as they are
+right before and behind it: other programs take their part of a machine, and a memory that they share
+sends half as much a minute later. Winograd passes the former, since its operations are counted as
+those of direct sums, and arrays that fit a cache pass the latter. Times are the plan's own (``plan.profile()``): medians of thread 0's time in
 the steps of the op, packing included. Operands begin on a cache line, as weights and what steps
 hand to each other do; only a user's own arrays may not.
 """
@@ -193,14 +194,18 @@ def main() -> None:
         earlier = {k["name"]: k for k in json.loads(arguments.against.read_text())["kernels"]}
     print(f"{'':58} {'us':>9} {'GFLOP/s':>8} {'GB/s':>6} {'share':>6}" + "  before" * bool(earlier))
     found = []
+    before_it = (flops, bandwidth)
     for group in (convolutions, dense, pooling, elementwise, optimizers):
         for case in group():
             if arguments.only and arguments.only not in case[0]:
                 continue
             kernel = measure(case, arguments.repeats)
+            behind_it = _core.peaks(0.05)
+            most = [max(pair) for pair in zip(before_it, behind_it, strict=True)]
+            before_it = behind_it
             seconds = kernel["seconds"]
             kernel["share"] = max(
-                kernel["flops"] / seconds / flops, kernel["bytes"] / seconds / bandwidth
+                kernel["flops"] / seconds / most[0], kernel["bytes"] / seconds / most[1]
             )
             found.append(kernel)
             before = earlier.get(kernel["name"])
