@@ -83,7 +83,7 @@ void gemm_tile(const GemmTile& t, Errand& errand) {
       CNNFAST_UNROLL
       for (int v = 0; v < V * kLanes; v += 16) __builtin_prefetch(b + kStepsAhead * b_k + v);
     }
-    if constexpr (kPacked || kRegisters == 32) asks.run();
+    if constexpr (kPacked || kRegisters == 32) asks.run();  // AVX2 can load no more beside it
     CNNFAST_UNROLL
     for (int p = 0; p < P; ++p) {
       const vf row = broadcast(a[p * a_row]);
