@@ -193,7 +193,7 @@ CNNFAST_INLINE bool meet_in_few_sets(int64_t stride, int64_t count) {
   for (int64_t lines = stride / 16; sets > 1 && lines % 2 == 0; lines /= 2) sets /= 2;
   return count > 7 * sets;  // of 8 ways and more
 }
-constexpr int64_t kFarRow = 2048;  // many rows so far apart: 1 to 6 %
+constexpr int64_t kFarRow = 2048;  // 14 rows so far apart are faster packed, by 1 to 6 %
 CNNFAST_INLINE bool packs_rows(const Gemm& g) {
   if (g.a_row == 1) return meet_in_few_sets(g.a_k, smaller(g.k, kBlockK));
   return g.a_k != 1 || meet_in_few_sets(g.a_row, kTileRows) ||

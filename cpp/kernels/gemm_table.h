@@ -30,7 +30,7 @@ struct GemmKernels {
   std::int64_t tile_rows, tile_columns;  // of the register tile
   std::int64_t scratch_floats;           // for one thread's gemm()
   // Up to so many rows gemm_few_rows() is faster than gemm(): where caches hold b, where they do
-  // not, and for up to two tiles of columns, which gemm() does not pack. And so is its twin.
+  // not, and for up to two tiles of columns. And so is its twin.
   std::int64_t few_rows, few_rows_of_large, few_rows_narrow;
   std::int64_t few_rows_transposed, few_rows_of_large_transposed;
   // Packs blocks of b into cache as it goes: for m above a handful.
