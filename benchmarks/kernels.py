@@ -3,12 +3,13 @@
     python -m benchmarks.kernels [--threads 1] [--isa avx2] [--only conv] [--out now.json]
         [--against earlier.json]
 
-The share is of the FMA peak or of the memory bandwidth, whichever the work is nearer to, as they are
-right before and behind it: other programs take their part of a machine, and a memory that they share
-sends half as much a minute later. Winograd passes the former, since its operations are counted as
-those of direct sums, and arrays that fit a cache pass the latter. Times are the plan's own (``plan.profile()``): medians of thread 0's time in
-the steps of the op, packing included. Operands begin on a cache line, as weights and what steps
-hand to each other do; only a user's own arrays may not.
+The share is of the FMA peak or of the memory bandwidth, whichever the work is nearer to. Winograd
+passes the former, since its operations are counted as those of direct sums, and arrays that fit a
+cache pass the latter. Kernel and peaks take turns in five rounds, and the best of each counts, as in
+McCalpin's STREAM: other programs take their part of a machine, of its memory half and more within
+seconds. A kernel's time in a round is the plan's own (``plan.profile()``), the median of thread 0's time in the
+steps of the op, packing included. Operands begin on a cache line, as weights and what steps hand to
+each other do; only a user's own arrays may not.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from benchmarks.report import processor
 from cnnfast import _core, _trace, ops
 
 Case = tuple[str, Callable[..., Any], list[np.ndarray]]
+
+_PEAK_SECONDS = 0.02
 
 
 def _floats(*shape: int) -> np.ndarray:
@@ -150,8 +153,8 @@ def _on_a_line(array: np.ndarray) -> np.ndarray:
     return copy
 
 
-def measure(case: Case, repeats: int) -> dict[str, Any]:
-    """One case as a plan: seconds, operations, bytes, and what ran."""
+def measure(case: Case, rounds: int, repeats: int) -> dict[str, Any]:
+    """One case as a plan, in turns with the peaks: seconds, operations, bytes, share, what ran."""
     name, function, arrays = case
     arrays = [_on_a_line(array) for array in arrays]
     trace = _trace.Trace()
@@ -160,13 +163,21 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
         outputs = function(*inputs)
     outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
     plan = trace.plan(outputs)
-    steps = plan.profile(arrays, repeats)
+    peaks, times = [_core.peaks(_PEAK_SECONDS)], []
+    for _ in range(rounds):
+        steps = plan.profile(arrays, repeats)
+        times.append(sum(s["seconds"] for s in steps))
+        peaks.append(_core.peaks(_PEAK_SECONDS))
+    seconds = min(times)
+    flops, moved = (sum(s[what] for s in steps) for what in ("flops", "bytes"))
+    most_flops, most_bytes = (max(peak) for peak in zip(*peaks, strict=True))
     work = [s for s in steps if s["flops"] or s["bytes"]]
     return {
         "name": name,
-        "seconds": sum(s["seconds"] for s in steps),
-        "flops": sum(s["flops"] for s in steps),
-        "bytes": sum(s["bytes"] for s in steps),
+        "seconds": seconds,
+        "flops": flops,
+        "bytes": moved,
+        "share": max(flops / seconds / most_flops, moved / seconds / most_bytes),
         "implementation": max(work or steps, key=lambda s: s["bytes"])["implementation"],
     }
 
@@ -175,7 +186,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels")
     parser.add_argument("--threads", type=int, default=min(2, cnnfast.runtime.get_num_threads()))
     parser.add_argument("--isa", choices=_core.supported_isas(), help="default: the best one here")
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=5, help="runs of a kernel in each round")
     parser.add_argument("--only", help="kernels whose name contains this")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     parser.add_argument("--against", type=Path, help="earlier JSON file to compare with")
@@ -194,19 +206,12 @@ def main() -> None:
         earlier = {k["name"]: k for k in json.loads(arguments.against.read_text())["kernels"]}
     print(f"{'':58} {'us':>9} {'GFLOP/s':>8} {'GB/s':>6} {'share':>6}" + "  before" * bool(earlier))
     found = []
-    before_it = (flops, bandwidth)
     for group in (convolutions, dense, pooling, elementwise, optimizers):
         for case in group():
             if arguments.only and arguments.only not in case[0]:
                 continue
-            kernel = measure(case, arguments.repeats)
-            behind_it = _core.peaks(0.05)
-            most = [max(pair) for pair in zip(before_it, behind_it, strict=True)]
-            before_it = behind_it
+            kernel = measure(case, arguments.rounds, arguments.repeats)
             seconds = kernel["seconds"]
-            kernel["share"] = max(
-                kernel["flops"] / seconds / most[0], kernel["bytes"] / seconds / most[1]
-            )
             found.append(kernel)
             before = earlier.get(kernel["name"])
             print(

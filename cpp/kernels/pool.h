@@ -122,11 +122,20 @@ CNNFAST_INLINE void average_vector(Square<K> square, const Window& t, int64_t of
     store_first(y, mean, lanes);
 }
 
+// What the windows of the row behind `row` read and those of `row` do not, in so many steps.
+CNNFAST_INLINE LinesAhead next_windows(const PoolSizes& s, const float* x, int64_t row,
+                                       int64_t steps) {
+  const int64_t image = (row + 1) / s.oh, start = (row + 1) % s.oh * s.stride_h - s.top;
+  const int64_t read = start > -s.top ? start - s.stride_h + s.window_h : 0;
+  const int64_t first = larger(larger(start, read), 0), behind = smaller(start + s.window_h, s.h);
+  return {x + (image * s.h + first) * s.w * s.c, (behind - first) * s.w * s.c, steps};
+}
+
 // Calls f(Square, window, offset of the channel, load, output offset, lanes) for every vector of
-// output row `row`.
+// output row `row`, behind which others come up to `end`.
 template <class F>
 CNNFAST_INLINE void for_vectors(const PoolSizes& s, const Folding& folding, const float* x,
-                                int64_t row, F f) {
+                                int64_t row, int64_t end, F f) {
   const int64_t start_h = row % s.oh * s.stride_h - s.top;
   Window t;
   t.row = s.w * s.c;
@@ -134,14 +143,15 @@ CNNFAST_INLINE void for_vectors(const PoolSizes& s, const Folding& folding, cons
   t.columns = s.window_w;
   t.h = clip(s.h, s.window_h, start_h);
   const float* from = x + (row / s.oh * s.h + start_h) * t.row;
-  // The rows that only the next row of overlapping windows reads, as far as this image has them:
-  // where several rows are read side by side the hardware asks for them too late.
-  const int64_t fresh =
-      s.window_h > s.stride_h ? larger(0, smaller(s.stride_h, s.h - start_h - s.window_h)) : 0;
+  const bool overlap = s.window_h > s.stride_h;
+  LinesAhead ahead = s.distant && row + 1 < end ? next_windows(s, x, row, s.ow) : LinesAhead{};
   const auto one_pixel = [&](int64_t ow) __attribute__((always_inline)) {
     const int64_t start_w = ow * s.stride_w - s.left;
     t.x = from + start_w * s.c;
-    prefetch_rows(from + s.window_h * t.row, t.row, fresh, t.row, ow, s.ow);
+    if (overlap)
+      ahead.ask<2>();
+    else
+      ahead.ask<3>();
     t.w = clip(s.w, s.window_w, start_w);
     with_square(s, t, [&](auto square) __attribute__((always_inline)) {
       int64_t c = 0;
@@ -204,7 +214,7 @@ void max_pool_rows(const PoolSizes& s, const float* x, float* y, Index* argmax, 
   const Folding folding = fold(s.c, s.stride_w, false);
   for (; row < end; ++row) {
     const int64_t base = row * s.ow * s.c;
-    for_vectors(s, folding, x, row,
+    for_vectors(s, folding, x, row, end,
                 [&](auto square, const Window& t, int64_t offset, auto load_at, int64_t to,
                     int lanes) __attribute__((always_inline)) {
                   max_vector<kPlaces>(square, t, offset, load_at, y ? y + base + to : nullptr,
@@ -223,7 +233,7 @@ void average_pool(const PoolSizes& s, const float* x, float* y, int64_t row, int
   const Folding folding = fold(s.c, s.stride_w, false);
   for (; row < end; ++row) {
     const int64_t base = row * s.ow * s.c;
-    for_vectors(s, folding, x, row,
+    for_vectors(s, folding, x, row, end,
                 [&](auto square, const Window& t, int64_t offset, auto load_at, int64_t to,
                     int lanes) __attribute__((always_inline)) {
                   average_vector(square, t, offset, load_at, y + base + to, lanes);

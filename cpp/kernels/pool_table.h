@@ -9,6 +9,7 @@ namespace cnnfast {
 struct PoolSizes {
   std::int64_t h, w, c, oh, ow;
   std::int64_t window_h, window_w, stride_h, stride_w, top, left;
+  bool distant = false;   // x comes from memory
   bool uncached = false;  // dx is too large for the caches
 };
 

@@ -28,5 +28,23 @@ CNNFAST_INLINE void prefetch_rows(const float* from, int64_t row, int64_t rows, 
   for (int64_t r = 0; r < rows; ++r) prefetch_share(from + r * row, floats, share, of);
 }
 
+// A block of memory asked for some lines in each of `steps` steps and one behind the other, since
+// memory sends one long stream fastest.
+struct LinesAhead {
+  const float* at = nullptr;
+  int64_t lines = 0, each = 0;
+
+  LinesAhead() = default;
+  LinesAhead(const float* from, int64_t floats, int64_t steps)
+      : at(from), lines(floats > 0 ? (floats + 15) / 16 : 0), each((lines + steps - 1) / steps) {}
+
+  template <int kLocality>
+  __attribute__((always_inline)) void ask() {
+    const int64_t now = each < lines ? each : lines;
+    for (int64_t i = 0; i < now; ++i, at += 16) __builtin_prefetch(at, 0, kLocality);
+    lines -= now;
+  }
+};
+
 }  // namespace
 }  // namespace cnnfast::CNNFAST_ISA

@@ -99,6 +99,13 @@ PoolSizes kernel_sizes(const reference::PoolShape& s) {
   return {s.h, s.w, s.c, s.oh, s.ow, s.window_h, s.window_w, s.stride_h, s.stride_w, s.top, s.left};
 }
 
+// Of an x that caches close to a core do not hold, unless it was made just now.
+PoolSizes input_sizes(PoolSizes sizes, std::int64_t images, const Run& run) {
+  constexpr std::int64_t kClose = 1 << 20;  // floats
+  sizes.distant = !run.warm && images * sizes.h * sizes.w * sizes.c > kClose;
+  return sizes;
+}
+
 // Of a gradient that all threads make `rows` of at a time, of a chain only a part each.
 PoolSizes gradient_sizes(PoolSizes sizes, std::int64_t rows, int threads) {
   sizes.uncached = rows * sizes.w * sizes.c * threads > kCachedFloats;
@@ -168,11 +175,12 @@ void build_max(const Problem& p, StepBuilder& steps) {
   const Slot argmax = steps.output_used(1) ? steps.output(1) : Slot{};
   add_row_step(p, steps, "max rows", s.n, s.oh, visits(s),
                [=, &kernels](const Run& run, std::int64_t row, std::int64_t end) {
+                 const PoolSizes part = input_sizes(sizes, s.n, run);
                  if (bytes)
-                   kernels.max(sizes, run.ptr<const float>(x), run.ptr<float>(y),
+                   kernels.max(part, run.ptr<const float>(x), run.ptr<float>(y),
                                run.ptr<std::uint8_t>(argmax), row, end);
                  else
-                   kernels.max_int32(sizes, run.ptr<const float>(x), run.ptr<float>(y),
+                   kernels.max_int32(part, run.ptr<const float>(x), run.ptr<float>(y),
                                      run.ptr<std::int32_t>(argmax), row, end);
                });
 }
@@ -313,7 +321,8 @@ void build_avg(const Problem& p, StepBuilder& steps) {
   const Slot x = steps.input(0), y = steps.output();
   add_row_step(p, steps, "average rows", s.n, s.oh, visits(s),
                [=, &kernels](const Run& run, std::int64_t row, std::int64_t end) {
-                 kernels.average(sizes, run.ptr<const float>(x), run.ptr<float>(y), row, end);
+                 kernels.average(input_sizes(sizes, s.n, run), run.ptr<const float>(x),
+                                 run.ptr<float>(y), row, end);
                });
 }
 

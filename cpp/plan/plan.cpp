@@ -115,8 +115,10 @@ struct Plan::Impl {
         own[at] = bases[at] + buffer.worker_bytes * thread -
                   share(rows, part, chain.parts).begin * buffer.row_bytes;
       }
-      for (int s = chain.first; s <= chain.last; ++s)
+      for (int s = chain.first; s <= chain.last; ++s) {
+        run.warm = s > chain.first;
         run_step(static_cast<std::size_t>(s), run, part, chain.parts);
+      }
       run.first = false;
     }
   }

@@ -28,6 +28,7 @@ struct Run {
   std::byte* const* bases;
   int worker = 0;
   bool first = true;  // the worker's first part: sums begin anew
+  bool warm = false;  // a step of the same chain has just touched these rows
 
   template <class T>
   T* ptr(Slot s) const {
