@@ -6,18 +6,44 @@
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
-void softmax(const float* x, float* y, int64_t rows, int64_t classes) {
+// Exponentials of a row wait in L1 for their sum.
+constexpr int64_t kStreamedClasses = 2048;
+
+// A row of y from value(first class, lanes); past the caches, all but what shares a vector with
+// other rows.
+template <bool kStreams, class F>
+CNNFAST_INLINE void write_row(float* y, int64_t classes, F value) {
+  if constexpr (!kStreams) {
+    for_classes(classes, [&](int64_t c, int n)
+                             __attribute__((always_inline)) { store_some(y + c, value(c, n), n); });
+  } else {
+    const auto some = [&](int64_t c, int64_t n) __attribute__((always_inline)) {
+      if (n > 0) store_some(y + c, value(c, static_cast<int>(n)), static_cast<int>(n));
+    };
+    const int64_t before = unaligned_floats(y, 0);
+    int64_t c = before < classes ? before : classes;
+    some(0, c);
+    for (; c + kLanes <= classes; c += kLanes) stream(y + c, value(c, kLanes));
+    some(c, classes - c);
+  }
+}
+
+// A store to a line that no cache has reads it first, a third of what memory then moves.
+template <bool kStreams>
+void softmax_rows(const float* x, float* y, int64_t rows, int64_t classes) {
+  float kept[kStreams ? kStreamedClasses : 1];
   for_rows(x, rows, classes, [&](int64_t r, const float* from, float largest, const float* next) {
     float* to = y + r * classes;
+    float* exps = kStreams ? kept : to;
     vf total = {};
     const float next_largest = for_exp(from, largest, next, classes,
                                        [&](int64_t c, vf e, int n) __attribute__((always_inline)) {
-                                         store_some(to + c, e, n);
+                                         store_some(exps + c, e, n);
                                          total += first_lanes(e, vf{}, n);
                                        });
     const float scale = 1.0f / sum(total);
-    for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-      store_some(to + c, load_some(to + c, n) * scale, n);
+    write_row<kStreams>(to, classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+      return load_some(exps + c, n) * scale;
     });
     return next_largest;
   });
@@ -35,17 +61,31 @@ void log_softmax(const float* x, float* y, int64_t rows, int64_t classes) {
   });
 }
 
-void softmax_backward(const float* y, const float* dy, float* dx, int64_t rows, int64_t classes) {
+template <bool kStreams>
+void softmax_backward_rows(const float* y, const float* dy, float* dx, int64_t rows,
+                           int64_t classes) {
   for (int64_t r = 0; r < rows; ++r, y += classes, dy += classes, dx += classes) {
     vf product = {};
     for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
       product += load_some(y + c, n) * load_some(dy + c, n);
     });
     const float dot = sum(product);
-    for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-      store_some(dx + c, load_some(y + c, n) * (load_some(dy + c, n) - dot), n);
+    write_row<kStreams>(dx, classes, [&](int64_t c, int n) __attribute__((always_inline)) {
+      return load_some(y + c, n) * (load_some(dy + c, n) - dot);
     });
   }
+}
+
+void softmax(const float* x, float* y, int64_t rows, int64_t classes, bool uncached) {
+  if (!uncached || classes > kStreamedClasses) return softmax_rows<false>(x, y, rows, classes);
+  softmax_rows<true>(x, y, rows, classes);
+  fence_streams();
+}
+void softmax_backward(const float* y, const float* dy, float* dx, int64_t rows, int64_t classes,
+                      bool uncached) {
+  if (!uncached) return softmax_backward_rows<false>(y, dy, dx, rows, classes);
+  softmax_backward_rows<true>(y, dy, dx, rows, classes);
+  fence_streams();
 }
 
 void first_largest(const float* x, int64_t rows, int64_t classes, int32_t* index) {

@@ -74,10 +74,11 @@ struct EmaStep {
 };
 
 struct TrainKernels {
-  void (*softmax)(const float* x, float* y, std::int64_t rows, std::int64_t classes);
+  // uncached: y, or dx, goes past the caches.
+  void (*softmax)(const float* x, float* y, std::int64_t rows, std::int64_t classes, bool uncached);
   void (*log_softmax)(const float* x, float* y, std::int64_t rows, std::int64_t classes);
   void (*softmax_backward)(const float* y, const float* dy, float* dx, std::int64_t rows,
-                           std::int64_t classes);
+                           std::int64_t classes, bool uncached);
   void (*cross_entropy)(const CrossEntropy&);
   void (*cross_entropy_backward)(const CrossEntropy&);
   void (*binary_cross_entropy)(const BinaryCrossEntropy&);

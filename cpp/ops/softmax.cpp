@@ -32,6 +32,9 @@ double softmax_flops(const Call& call) {
   return 5.0 * static_cast<double>(call.input(0).shape.numel());  // max, subtract, exp, add, divide
 }
 
+// Operand and result together.
+bool exceeds_caches(const RowSizes& s) { return 2 * s.rows * s.classes > kCachedFloats; }
+
 // ---- softmax -----------------------------------------------------------------------------------
 
 template <bool kLog>
@@ -54,12 +57,16 @@ template <bool kLog>
 void build_vector(const Problem& p, StepBuilder& steps) {
   const RowSizes s = row_sizes(p.input(0));
   const Slot x = steps.input(0), y = steps.output();
-  const auto kernel = kLog ? p.kernels.train.log_softmax : p.kernels.train.softmax;
+  const TrainKernels& kernels = p.kernels.train;
+  const bool uncached = exceeds_caches(s);
   add_rows_step(p, steps, "rows", p.input(0), vectors_of(s),
-                [=](const Run& run, std::int64_t row, std::int64_t end) {
-                  const std::int64_t at = row * s.classes;
-                  kernel(run.ptr<const float>(x) + at, run.ptr<float>(y) + at, end - row,
-                         s.classes);
+                [=, &kernels](const Run& run, std::int64_t row, std::int64_t end) {
+                  const float* from = run.ptr<const float>(x) + row * s.classes;
+                  float* to = run.ptr<float>(y) + row * s.classes;
+                  if constexpr (kLog)
+                    kernels.log_softmax(from, to, end - row, s.classes);
+                  else
+                    kernels.softmax(from, to, end - row, s.classes, uncached);
                 });
 }
 
@@ -134,12 +141,13 @@ void build_reference_backward(const Problem& p, StepBuilder& steps) {
 void build_vector_backward(const Problem& p, StepBuilder& steps) {
   const RowSizes s = row_sizes(p.input(0));
   const Slot y = steps.input(0), dy = steps.input(1), dx = steps.output();
+  const bool uncached = exceeds_caches(s);
   const auto kernel = p.kernels.train.softmax_backward;
   add_rows_step(p, steps, "rows", p.input(0), vectors_of(s) / 8,
                 [=](const Run& run, std::int64_t row, std::int64_t end) {
                   const std::int64_t at = row * s.classes;
                   kernel(run.ptr<const float>(y) + at, run.ptr<const float>(dy) + at,
-                         run.ptr<float>(dx) + at, end - row, s.classes);
+                         run.ptr<float>(dx) + at, end - row, s.classes, uncached);
                 });
 }
 

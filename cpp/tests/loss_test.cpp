@@ -1,6 +1,7 @@
 // Softmax, cross-entropy and accuracy at every ISA against the float64 reference.
 #include "reference/loss.h"
 
+#include "base/caches.h"
 #include "reference/metric.h"
 #include "tests/op_runner.h"
 
@@ -46,25 +47,37 @@ class LossTest : public ::testing::TestWithParam<RowsCase> {
   }
 };
 
-TEST_P(LossTest, Softmax) {
-  const Operand x = logits(), dy = random_operand({rows, classes}, 3);
+void expect_softmax(const Operand& x, std::int64_t rows, std::int64_t classes) {
+  const Operand dy = random_operand({rows, classes}, 3);
   const auto xd = doubles(x.values<float>()), dyd = doubles(dy.values<float>());
-  std::vector<double> y(size), log_y(size), dx(size);
+  std::vector<double> y(xd.size()), log_y(xd.size()), dx(xd.size());
   reference::softmax(xd.data(), y.data(), rows, classes);
   reference::log_softmax(xd.data(), log_y.data(), rows, classes);
   reference::softmax_backward(y.data(), dyd.data(), dx.data(), rows, classes);
   const Operand yf = operand({rows, classes}, std::vector<float>(y.begin(), y.end()));
   for (const Isa isa : supported_isas())
     for (const int threads : {1, 2}) {
+      const std::string where =
+          concat(" ", name_of(isa), " threads ", threads, " x ", x.type.shape);
       const auto got = run_op("softmax", {}, {x}, isa, threads);
       EXPECT_EQ(got.implementation, "vector");
-      expect_close(got.outputs[0].values<float>(), y, 0.1, "softmax" + where(isa, threads));
+      expect_close(got.outputs[0].values<float>(), y, 0.1, "softmax" + where);
       expect_close(run_op("log_softmax", {}, {x}, isa, threads).outputs[0].values<float>(), log_y,
-                   1, "log_softmax" + where(isa, threads));
+                   1, "log_softmax" + where);
       expect_close(
           run_op("softmax_backward", {}, {yf, dy}, isa, threads).outputs[0].values<float>(), dx, 1,
-          "dx" + where(isa, threads));
+          "dx" + where);
     }
+}
+
+TEST_P(LossTest, Softmax) { expect_softmax(logits(), rows, classes); }
+
+// More classes than are kept for it, and so few that no whole vector of them is between boundaries.
+TEST(LossTest, SoftmaxPastTheCaches) {
+  for (const std::int64_t classes : {1001, 2051, 15}) {
+    const std::int64_t rows = kCachedFloats / 2 / classes + 3;
+    expect_softmax(random_operand({rows, classes}, 11), rows, classes);
+  }
 }
 
 TEST_P(LossTest, CategoricalCrossentropy) {

@@ -108,6 +108,9 @@ std::vector<PoolCase> cases() {
   all.push_back({1, 7, 7, 40, {7, 7}, {7, 7}});
   all.push_back({1, 20, 20, 3, {17, 17}, {3, 3}});  // places beyond a byte
   all.push_back({1, 4, 4, 3, {1, 1}, {3, 3}, "same"});
+  // From memory, where the next windows are asked for.
+  all.push_back({3, 131, 173, 17, {3, 2}, {2, 3}, "same"});
+  all.push_back({5, 90, 90, 32, {2, 2}, {2, 2}});
   return all;
 }
 
