@@ -74,17 +74,20 @@ CNNFAST_INLINE float for_exp(const float* x, float largest, const float* next, i
   });
   return largest_lane(best);
 }
-// sum(exp(x - largest)) of a row, and the largest of the next one.
+// sum(exp(x - largest)) of a row, and the largest of the next one. Where nothing is written,
+// reading is what takes time: the row at `ahead` is asked for.
 struct ExpSum {
   float sum, next_largest;
 };
-CNNFAST_INLINE ExpSum row_exp_sum(const float* x, float largest, const float* next,
-                                  int64_t classes) {
+template <bool kAsks = false>
+CNNFAST_INLINE ExpSum row_exp_sum(const float* x, float largest, const float* next, int64_t classes,
+                                  const float* ahead = nullptr) {
   vf total = {};
-  const float next_largest =
-      for_exp(x, largest, next, classes, [&](int64_t, vf e, int n) __attribute__((always_inline)) {
-        total += first_lanes(e, vf{}, n);
-      });
+  const float next_largest = for_exp(x, largest, next, classes,
+                                     [&](int64_t c, vf e, int n) __attribute__((always_inline)) {
+                                       total += first_lanes(e, vf{}, n);
+                                       if constexpr (kAsks) __builtin_prefetch(ahead + c);
+                                     });
   return {sum(total), next_largest};
 }
 // each(row, its classes, their largest, the next row's classes) gives the next row's largest; the
