@@ -107,6 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
         DenseCase{128, 1030, 1031, ActivationKind::linear},
         // Rows, and steps of the kernel's gradient, that meet in few sets of L1, and far ones.
         DenseCase{140, 1024, 96, ActivationKind::linear},
+        DenseCase{100, 1030, 1024, ActivationKind::linear},
         DenseCase{300, 64, 40, ActivationKind::relu},
         DenseCase{150, 2049, 70, ActivationKind::linear}));
 
