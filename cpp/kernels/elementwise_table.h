@@ -24,9 +24,20 @@ enum class UnaryKind : std::uint8_t {
   abs,
   negative,
   reciprocal,
-  sign
+  sign,
+  // What they are: reference/activation.h.
+  selu,
+  silu,
+  gelu,
+  gelu_tanh,
+  mish,
+  softsign,
+  log_sigmoid,
+  hard_sigmoid,
+  hard_silu,
+  clip
 };
-inline constexpr int kUnaryKinds = 14;
+inline constexpr int kUnaryKinds = 24;
 enum class BinaryKind : std::uint8_t { add, subtract, multiply, divide, maximum, minimum, power };
 inline constexpr int kBinaryKinds = 7;
 enum class CompareKind : std::uint8_t {
@@ -68,13 +79,15 @@ struct ConversionKernels {
 };
 
 struct ElementwiseKernels {
-  // y[i] = f(x[i]); alpha: slope of leaky_relu, scale of elu.
-  void (*unary[kUnaryKinds])(const float* x, float* y, std::int64_t n, float alpha);
+  // y[i] = f(x[i]); alpha: slope of leaky_relu, scale of elu, lower bound of clip; beta: its upper.
+  void (*unary[kUnaryKinds])(const float* x, float* y, std::int64_t n, float alpha, float beta);
+  // dx[i] = dy[i] f'(x[i]), of the kinds whose gradient is an op of its own.
+  void (*unary_backward[kUnaryKinds])(const float* x, const float* dy, float* dx, std::int64_t n,
+                                      float alpha, float beta);
   void (*activation_backward[kOutputActivations])(const float* y, const float* dy, float* dx,
                                                   std::int64_t n, float alpha);
 
   void (*erf)(const float* x, float* y, std::int64_t n);
-  void (*elu_backward)(const float* x, const float* dy, float* dx, std::int64_t n, float alpha);
 
   // y (rows, n) dense in its rows, rows y_row apart.
   void (*binary[kBinaryKinds])(Grid a, Grid b, float* y, std::int64_t y_row, std::int64_t rows,

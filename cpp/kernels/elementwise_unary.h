@@ -2,96 +2,72 @@
 #pragma once
 
 #include "kernels/elementwise_table.h"
+#include "kernels/unary_slope.h"
 #include "kernels/vector_math.h"
 
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
 struct Relu {
-  static vf of(vf x, vf) { return max(broadcast(0.0f), x); }  // in this order NaN stays
+  static vf of(vf x, vf, vf) { return max(broadcast(0.0f), x); }  // in this order NaN stays
 };
 struct LeakyRelu {
-  static vf of(vf x, vf alpha) { return select(x < 0.0f, x * alpha, x); }
-};
-struct Elu {
-  static vf of(vf x, vf alpha) {
-    return select(x < 0.0f, expm1_nonpositive(min(broadcast(0.0f), x)) * alpha, x);
-  }
+  static vf of(vf x, vf alpha, vf) { return select(x < 0.0f, x * alpha, x); }
 };
 struct Tanh {
-  static vf of(vf x, vf) { return tanh(x); }
+  static vf of(vf x, vf, vf) { return tanh(x); }
 };
 struct Sigmoid {
-  static vf of(vf x, vf) { return sigmoid(x); }
-};
-struct Softplus {
-  static vf of(vf x, vf) { return softplus(x); }
+  static vf of(vf x, vf, vf) { return sigmoid(x); }
 };
 struct Exp {
-  static vf of(vf x, vf) { return exp(x); }
+  static vf of(vf x, vf, vf) { return exp(x); }
 };
 struct Log {
-  static vf of(vf x, vf) { return log(x); }
+  static vf of(vf x, vf, vf) { return log(x); }
 };
 struct Sqrt {
-  static vf of(vf x, vf) { return sqrt(x); }
+  static vf of(vf x, vf, vf) { return sqrt(x); }
 };
 struct Square {
-  static vf of(vf x, vf) { return x * x; }
+  static vf of(vf x, vf, vf) { return x * x; }
 };
 struct Abs {
-  static vf of(vf x, vf) { return abs(x); }
+  static vf of(vf x, vf, vf) { return abs(x); }
 };
 struct Negative {
-  static vf of(vf x, vf) { return -x; }
+  static vf of(vf x, vf, vf) { return -x; }
 };
 struct Reciprocal {
-  static vf of(vf x, vf) { return 1.0f / x; }
+  static vf of(vf x, vf, vf) { return 1.0f / x; }
 };
 struct Sign {
-  static vf of(vf x, vf) {
+  static vf of(vf x, vf, vf) {
     return select(x > 0.0f, broadcast(1.0f), select(x < 0.0f, broadcast(-1.0f), x));
   }
 };
 
-template <class F>
-void unary_kernel(const float* x, float* y, int64_t n, float alpha) {
-  const vf a = broadcast(alpha);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(y + i, F::of(load(x + i), a));
-  if (i < n) {
-    const int rest = static_cast<int>(n - i);
-    store_first(y + i, F::of(load_first(x + i, rest), a), rest);
-  }
-}
-
 // d loss / d x from y = f(x) and dy; see reference/activation.h.
 struct FromLinear {
-  static vf of(vf, vf dy, vf) { return dy; }
+  static vf of(vf, vf dy, vf, vf) { return dy; }
 };
 struct FromRelu {
-  static vf of(vf y, vf dy, vf) { return select(y > 0.0f, dy, vf{}); }
+  static vf of(vf y, vf dy, vf, vf) { return select(y > 0.0f, dy, vf{}); }
 };
 struct FromLeakyRelu {
-  static vf of(vf y, vf dy, vf alpha) { return select(y > 0.0f, dy, dy * alpha); }
+  static vf of(vf y, vf dy, vf alpha, vf) { return select(y > 0.0f, dy, dy * alpha); }
 };
 struct FromTanh {
-  static vf of(vf y, vf dy, vf) { return dy * (1.0f - y * y); }
+  static vf of(vf y, vf dy, vf, vf) { return dy * (1.0f - y * y); }
 };
 struct FromSigmoid {
-  static vf of(vf y, vf dy, vf) { return dy * y * (1.0f - y); }
+  static vf of(vf y, vf dy, vf, vf) { return dy * y * (1.0f - y); }
 };
 
 template <class F>
 void activation_backward_kernel(const float* y, const float* dy, float* dx, int64_t n,
                                 float alpha) {
-  const vf a = broadcast(alpha);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(dx + i, F::of(load(y + i), load(dy + i), a));
-  if (i < n) {
-    const int rest = static_cast<int>(n - i);
-    store_first(dx + i, F::of(load_first(y + i, rest), load_first(dy + i, rest), a), rest);
-  }
+  for_vectors_of(n, PairLoop<F>{y, dy, dx, broadcast(alpha), vf{}});
 }
 
 void fill_unary(ElementwiseKernels& table) {
@@ -100,10 +76,8 @@ void fill_unary(ElementwiseKernels& table) {
   };
   set(UnaryKind::relu, unary_kernel<Relu>);
   set(UnaryKind::leaky_relu, unary_kernel<LeakyRelu>);
-  set(UnaryKind::elu, unary_kernel<Elu>);
   set(UnaryKind::tanh, unary_kernel<Tanh>);
   set(UnaryKind::sigmoid, unary_kernel<Sigmoid>);
-  set(UnaryKind::softplus, unary_kernel<Softplus>);
   set(UnaryKind::exp, unary_kernel<Exp>);
   set(UnaryKind::log, unary_kernel<Log>);
   set(UnaryKind::sqrt, unary_kernel<Sqrt>);
@@ -112,6 +86,22 @@ void fill_unary(ElementwiseKernels& table) {
   set(UnaryKind::negative, unary_kernel<Negative>);
   set(UnaryKind::reciprocal, unary_kernel<Reciprocal>);
   set(UnaryKind::sign, unary_kernel<Sign>);
+  const auto set_both = [&](UnaryKind kind, auto kernel, auto backward) {
+    set(kind, kernel);
+    table.unary_backward[static_cast<int>(kind)] = backward;
+  };
+  set_both(UnaryKind::elu, unary_kernel<Elu>, unary_backward_kernel<Elu>);
+  set_both(UnaryKind::selu, unary_kernel<Selu>, unary_backward_kernel<Selu>);
+  set_both(UnaryKind::softplus, unary_kernel<Softplus>, unary_backward_kernel<Softplus>);
+  set_both(UnaryKind::log_sigmoid, unary_kernel<LogSigmoid>, unary_backward_kernel<LogSigmoid>);
+  set_both(UnaryKind::softsign, unary_kernel<Softsign>, unary_backward_kernel<Softsign>);
+  set_both(UnaryKind::silu, unary_kernel<Silu>, unary_backward_kernel<Silu>);
+  set_both(UnaryKind::gelu, unary_kernel<Gelu>, unary_backward_kernel<Gelu>);
+  set_both(UnaryKind::gelu_tanh, unary_kernel<GeluTanh>, unary_backward_kernel<GeluTanh>);
+  set_both(UnaryKind::mish, unary_kernel<Mish>, unary_backward_kernel<Mish>);
+  set_both(UnaryKind::clip, unary_kernel<Clip>, unary_backward_kernel<Clip>);
+  set_both(UnaryKind::hard_sigmoid, unary_kernel<HardSigmoid>, unary_backward_kernel<HardSigmoid>);
+  set_both(UnaryKind::hard_silu, unary_kernel<HardSilu>, unary_backward_kernel<HardSilu>);
   const auto back = [&](ActivationKind kind, auto kernel) {
     table.activation_backward[static_cast<int>(kind)] = kernel;
   };

@@ -54,25 +54,9 @@ void prelu_backward_kernel(Grid x, Grid slope, Grid dy, float* dx, float* dslope
   }
 }
 
-// dx = dy, or dy * alpha e^x where x < 0.
-void elu_backward_kernel(const float* x, const float* dy, float* dx, int64_t n, float alpha) {
-  for (int64_t i = 0; i < n; i += kLanes) {
-    const int count = n - i < kLanes ? static_cast<int>(n - i) : kLanes;
-    const bool whole = count == kLanes;
-    const vf v = whole ? load(x + i) : load_first(x + i, count);
-    const vf d = whole ? load(dy + i) : load_first(dy + i, count);
-    const vf result = select(v < 0.0f, d * alpha * exp(v), d);
-    if (whole)
-      store(dx + i, result);
-    else
-      store_first(dx + i, result, count);
-  }
-}
-
 void fill_prelu(ElementwiseKernels& table) {
   table.prelu = prelu_kernel;
   table.prelu_backward = prelu_backward_kernel;
-  table.elu_backward = elu_backward_kernel;
 }
 
 }  // namespace

@@ -144,18 +144,9 @@ CNNFAST_INLINE vf expm1_nonpositive(vf x) {
   return from_bits(bits(e.tail() * scale + (scale - 1.0f)) | kSignBit);
 }
 
-CNNFAST_INLINE vf log(vf x) {
-  const vi u = bits(x);
-  // Denormals (and what is not positive, replaced below) go through an exact integer conversion,
-  // which works with denormals flushed to zero as well.
-  const vi tiny = u < 0x00800000;
-  vi v = (tiny & bits(to_float(u))) | (~tiny & u);
-  constexpr int32_t kSqrtHalf = 0x3f3504f3;
-  const vi exponent = (v - kSqrtHalf) >> 23;
-  v -= exponent << 23;
-  const vf e = to_float(exponent - (tiny & 149));
-  const vf f = from_bits(v) - 1.0f;  // in [sqrt(1/2) - 1, sqrt(2) - 1], exact
-  // (log(1 + f) - f + f^2 / 2) / f^3 there, relative error of log(1 + f): 6e-9.
+// log(1 + f) + e ln2 for sqrt(1/2) - 1 <= f <= sqrt(2) - 1.
+CNNFAST_INLINE vf log1p_and(vf f, vf e) {
+  // (log(1 + f) - f + f^2 / 2) / f^3, relative error of log(1 + f): 6e-9.
   vf p = broadcast(-0x1.38b45ep-4f);
   p = p * f + 0x1.056f9cp-3f;
   p = p * f - 0x1.0d8ecep-3f;
@@ -167,16 +158,31 @@ CNNFAST_INLINE vf log(vf x) {
   const vf square = f * f;
   vf y = p * (f * square) + e * -2.12194440e-4f;
   y = (y - square * 0.5f) + f;
-  y = y + e * 0.693359375f;
+  return y + e * 0.693359375f;
+}
+
+CNNFAST_INLINE vf log(vf x) {
+  const vi u = bits(x);
+  // Denormals (and what is not positive, replaced below) go through an exact integer conversion,
+  // which works with denormals flushed to zero as well.
+  const vi tiny = u < 0x00800000;
+  vi v = (tiny & bits(to_float(u))) | (~tiny & u);
+  constexpr int32_t kSqrtHalf = 0x3f3504f3;
+  const vi exponent = (v - kSqrtHalf) >> 23;
+  v -= exponent << 23;
+  const vf e = to_float(exponent - (tiny & 149));
+  const vf f = from_bits(v) - 1.0f;  // in [sqrt(1/2) - 1, sqrt(2) - 1], exact
+  vf y = log1p_and(f, e);
   y = select(u > 0x7f7fffff, x, y);                     // inf, NaN
   y = select(u < 0, broadcast(__builtin_nanf("")), y);  // negative
   return select((u << 1) == 0, broadcast(-__builtin_inff()), y);
 }
 
-// log(1 + z) for 0 <= z <= 1 (or NaN): the rounding error of 1 + z is put back.
+// log(1 + z) for 0 <= z <= 1 (or NaN), of 1 + z or of half of it.
 CNNFAST_INLINE vf log1p_unit(vf z) {
-  const vf u = z + 1.0f;
-  return log(u) + (z - (u - 1.0f)) / u;
+  const vi above = z > 0.414213562f;
+  const vf f = select(above, z * 0.5f - 0.5f, z);
+  return log1p_and(f, select(above, broadcast(1.0f), vf{}));
 }
 
 #if defined(__AVX2__)
@@ -240,7 +246,9 @@ CNNFAST_INLINE vf sigmoid(vf x) {
 }
 
 // log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)
-CNNFAST_INLINE vf softplus(vf x) { return max(broadcast(0.0f), x) + log1p_unit(exp(-abs(x))); }
+CNNFAST_INLINE vf softplus(vf x) {
+  return max(broadcast(0.0f), x) + log1p_unit(exp_nonpositive(-abs(x)));
+}
 
 }  // namespace
 }  // namespace cnnfast::CNNFAST_ISA

@@ -10,8 +10,6 @@ namespace cnnfast {
 
 namespace {
 
-double default_alpha(UnaryKind kind) { return kind == UnaryKind::leaky_relu ? 0.2 : 1.0; }
-
 using UnaryGradient = ValueId (*)(GradientContext& g, ValueId x, ValueId y, ValueId dy);
 
 class UnaryOp final : public Op {
@@ -27,15 +25,10 @@ class UnaryOp final : public Op {
     const DType dtype = call.input(0).dtype;
     if (!(is_integer(dtype) && reference::has_integer_form(kind_)))
       expect_floating(name_, call, 0, "x");
-    if (kind_ == UnaryKind::leaky_relu || kind_ == UnaryKind::elu) {
-      expect_attributes(name_, call, {"alpha"});
-      const double alpha = finite_attribute(name_, call.attributes, "alpha", default_alpha(kind_));
-      // The gradient is found from the output: a negative slope would hide the input's sign.
-      if (kind_ == UnaryKind::leaky_relu && alpha < 0)
-        value_error(name_, ": alpha must be >= 0, got ", alpha);
-    } else {
-      expect_attributes(name_, call, {});
-    }
+    const UnaryFactors factors = unary_factors(name_, kind_, call);
+    // The gradient is found from the output: a negative slope would hide the input's sign.
+    if (kind_ == UnaryKind::leaky_relu && factors.alpha < 0)
+      value_error(name_, ": alpha must be >= 0, got ", factors.alpha);
     return {call.input(0)};
   }
 
@@ -101,6 +94,10 @@ ValueId from_output(GradientContext& g, ValueId y, ValueId dy, const char* activ
                     double alpha) {
   return g.add("activation_backward", {y, dy}, {{"activation", activation}, {"alpha", alpha}})[0];
 }
+// By an op of its own, from the input.
+ValueId from_input(GradientContext& g, ValueId x, ValueId, ValueId dy) {
+  return g.add(concat(g.node().op->name(), "_backward"), {x, dy}, g.node().attributes)[0];
+}
 ValueId times(GradientContext& g, ValueId a, ValueId b) { return g.add("multiply", {a, b})[0]; }
 ValueId times(GradientContext& g, ValueId a, double factor) {
   return times(g, a, scalar(g, g.type(a).dtype, factor));
@@ -110,8 +107,24 @@ ValueId times(GradientContext& g, ValueId a, double factor) {
 
 UnaryKind unary_kind(const Problem& p) { return static_cast<const UnaryOp&>(*p.node.op).kind(); }
 
-double unary_alpha(const Problem& p) {
-  return p.attributes.real("alpha", default_alpha(unary_kind(p)));
+UnaryFactors unary_factors(std::string_view op, UnaryKind kind, const Call& call) {
+  const Attributes& attributes = call.attributes;
+  switch (kind) {
+    case UnaryKind::leaky_relu:
+    case UnaryKind::elu:
+      expect_attributes(op, call, {"alpha"});
+      return {finite_attribute(op, attributes, "alpha", kind == UnaryKind::elu ? 1.0 : 0.2), 0};
+    case UnaryKind::clip: {
+      expect_attributes(op, call, {"low", "high"});
+      const double low = finite_attribute(op, attributes, "low", 0);
+      const double high = finite_attribute(op, attributes, "high", 1);
+      if (low > high) value_error(op, ": low must be at most high, got ", low, " and ", high);
+      return {low, high};
+    }
+    default:
+      expect_attributes(op, call, {});
+      return {};
+  }
 }
 
 void add_activation_ops(OpList& ops) {
@@ -124,17 +137,23 @@ void add_activation_ops(OpList& ops) {
   add("leaky_relu", UnaryKind::leaky_relu, [](GradientContext& g, ValueId, ValueId y, ValueId dy) {
     return from_output(g, y, dy, "leaky_relu", g.node().attributes.real("alpha", 0.2));
   });
-  add("elu", UnaryKind::elu, [](GradientContext& g, ValueId x, ValueId, ValueId dy) {
-    return g.add("elu_backward", {x, dy}, {{"alpha", g.node().attributes.real("alpha", 1.0)}})[0];
-  });
+  add("elu", UnaryKind::elu, from_input);
+  add("selu", UnaryKind::selu, from_input);
+  add("silu", UnaryKind::silu, from_input);
+  add("gelu", UnaryKind::gelu, from_input);
+  add("gelu_tanh", UnaryKind::gelu_tanh, from_input);
+  add("mish", UnaryKind::mish, from_input);
+  add("softplus", UnaryKind::softplus, from_input);
+  add("softsign", UnaryKind::softsign, from_input);
+  add("log_sigmoid", UnaryKind::log_sigmoid, from_input);
+  add("hard_sigmoid", UnaryKind::hard_sigmoid, from_input);
+  add("hard_silu", UnaryKind::hard_silu, from_input);
+  add("clip", UnaryKind::clip, from_input);
   add("tanh", UnaryKind::tanh, [](GradientContext& g, ValueId, ValueId y, ValueId dy) {
     return from_output(g, y, dy, "tanh", 0.0);
   });
   add("sigmoid", UnaryKind::sigmoid, [](GradientContext& g, ValueId, ValueId y, ValueId dy) {
     return from_output(g, y, dy, "sigmoid", 0.0);
-  });
-  add("softplus", UnaryKind::softplus, [](GradientContext& g, ValueId x, ValueId, ValueId dy) {
-    return times(g, dy, g.add("sigmoid", {x})[0]);
   });
   add("exp", UnaryKind::exp,
       [](GradientContext& g, ValueId, ValueId y, ValueId dy) { return times(g, dy, y); });

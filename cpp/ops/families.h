@@ -10,6 +10,7 @@ void add_conv2d_transpose_ops(OpList& ops);  // ops/conv2d_transpose.cpp
 void add_pooling_ops(OpList& ops);           // ops/pooling.cpp
 void add_dense_ops(OpList& ops);             // ops/dense.cpp
 void add_activation_ops(OpList& ops);        // ops/activation.cpp
+void add_unary_backward_ops(OpList& ops);    // ops/unary_backward.cpp
 void add_elementwise_ops(OpList& ops);       // ops/elementwise.cpp
 void add_reduction_ops(OpList& ops);         // ops/reduction.cpp
 void add_shape_ops(OpList& ops);             // ops/shape_ops.cpp

@@ -1,4 +1,4 @@
-// Rectifiers with a learned slope (He et al., 2015, arXiv:1502.01852) and the gradient of elu.
+// Rectifiers with a learned slope (He et al., 2015, arXiv:1502.01852).
 #include "reference/prelu.h"
 
 #include "ops/checks.h"
@@ -144,72 +144,11 @@ class PreluBackwardOp final : public Op {
   int overwrites(int output) const override { return output == 0 ? 2 : -1; }
 };
 
-// ---- elu ---------------------------------------------------------------------------------------
-void elu_backward_reference(const Problem& p, StepBuilder& steps) {
-  const Slot x = steps.input(0), dy = steps.input(1), dx = steps.output();
-  const std::int64_t n = p.output().shape.numel();
-  const double alpha = p.attributes.real("alpha", 1.0);
-  for_floating(p.output().dtype, [&]<class T>(T) {
-    single_step(steps, "reference", [=](const Run& run) {
-      for (std::int64_t i = 0; i < n; ++i)
-        run.ptr<T>(dx)[i] = reference::elu_backward(run.ptr<const T>(x)[i], run.ptr<const T>(dy)[i],
-                                                    static_cast<T>(alpha));
-    });
-  });
-}
-
-void elu_backward_vector(const Problem& p, StepBuilder& steps) {
-  const Slot x = steps.input(0), dy = steps.input(1), dx = steps.output();
-  const Shape& shape = p.output().shape;
-  const StridedLoop loop = flat_loop(shape.numel());
-  const auto alpha = static_cast<float>(p.attributes.real("alpha", 1.0));
-  const auto kernel = p.kernels.elementwise.elu_backward;
-  const double cost = static_cast<double>(shape.numel()) / 16 * 8;
-  add_divided_step(steps, "vector", loop, divide_loop(p, loop, cost, rows_apply(shape, p.inputs)),
-                   [=](const Run& run, const StridedLoop&, Part part) {
-                     kernel(run.ptr<const float>(x) + part.begin(),
-                            run.ptr<const float>(dy) + part.begin(),
-                            run.ptr<float>(dx) + part.begin(), part.size(), alpha);
-                   });
-}
-
-const FunctionImplementation kEluBackwardVector("vector", declines_unless_f32, elu_backward_vector);
-const FunctionImplementation kEluBackwardReference("reference", nullptr, elu_backward_reference);
-const Implementation* const kEluBackward[] = {&kEluBackwardVector, &kEluBackwardReference};
-
-// (x, dy) to dx. From x and not from the output, which loses alpha e^x far below zero.
-class EluBackwardOp final : public Op {
- public:
-  std::string_view name() const override { return "elu_backward"; }
-  std::vector<TensorType> infer(const Call& call) const override {
-    expect_inputs(name(), call, 2, 2);
-    expect_attributes(name(), call, {"alpha"});
-    expect_floating(name(), call, 0, "x");
-    expect_same_type(name(), call, 0, 1, "x and dy");
-    finite_attribute(name(), call.attributes, "alpha", 1.0);
-    return {call.input(1)};
-  }
-  // Linear in dy; below zero the exponential is its own derivative.
-  void gradient(GradientContext& g) const override {
-    const ValueId d = g.output_gradient(0);
-    if (g.wants(1)) g.give(1, g.add("elu_backward", {g.input(0), d}, g.node().attributes)[0]);
-    if (g.wants(0)) {
-      const ValueId zero = scalar(g, g.type(d).dtype, 0.0);
-      const ValueId below = g.add("less", {g.input(0), zero})[0];
-      const ValueId curved = g.add("select", {below, g.output(0), zero})[0];
-      g.give(0, g.add("multiply", {d, curved})[0]);
-    }
-  }
-  std::span<const Implementation* const> implementations() const override { return kEluBackward; }
-  int overwrites(int) const override { return 1; }
-};
-
 }  // namespace
 
 void add_prelu_ops(OpList& ops) {
   ops.push_back(std::make_unique<PreluOp>());
   ops.push_back(std::make_unique<PreluBackwardOp>());
-  ops.push_back(std::make_unique<EluBackwardOp>());
 }
 
 }  // namespace cnnfast

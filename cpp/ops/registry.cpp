@@ -19,6 +19,7 @@ struct Registry {
     add_pooling_ops(ops);
     add_dense_ops(ops);
     add_activation_ops(ops);
+    add_unary_backward_ops(ops);
     add_elementwise_ops(ops);
     add_reduction_ops(ops);
     add_shape_ops(ops);

@@ -20,8 +20,28 @@ T softplus(T x) {
   return (x > T(0) ? x : x == x ? T(0) : x) + std::log1p(std::exp(-std::abs(x)));
 }
 
+// The normal distribution's share below x (Hendrycks and Gimpel, 2016, arXiv:1606.08415).
 template <class T>
-T unary(UnaryKind kind, T x, T alpha) {
+T normal_share(T x) {
+  return T(0.5) * std::erfc(-x * T(0.70710678118654752));
+}
+// What the tanh approximation of gelu takes the sigmoid of, over x: 2 sqrt(2 / pi) (1 + 0.044715
+// x^2).
+template <class T>
+T gelu_factor(T x, T cubic = T(0.044715)) {
+  return T(1.5957691216057308) * (T(1) + cubic * x * x);
+}
+// Klambauer et al., 2017, arXiv:1706.02515.
+inline constexpr double kSeluScale = 1.0507009873554805, kSeluAlpha = 1.6732632423543772;
+// relu6(x + 3) / 6
+template <class T>
+T hard_sigmoid(T x) {
+  return (x < T(-3) ? T(0) : x > T(3) ? T(6) : x + T(3)) / T(6);
+}
+
+// beta: upper bound of clip, whose lower one is alpha.
+template <class T>
+T unary(UnaryKind kind, T x, T alpha, T beta) {
   switch (kind) {
     case UnaryKind::relu:
       return x < T(0) ? T(0) : x;  // NaN stays NaN
@@ -51,8 +71,68 @@ T unary(UnaryKind kind, T x, T alpha) {
       return T(1) / x;
     case UnaryKind::sign:
       return x > T(0) ? T(1) : x < T(0) ? T(-1) : x;  // NaN stays NaN, zeros keep their sign
+    case UnaryKind::selu:
+      return T(kSeluScale) * (x < T(0) ? T(kSeluAlpha) * std::expm1(x) : x);
+    case UnaryKind::silu:
+      return x * sigmoid(x);
+    case UnaryKind::gelu:
+      return x * normal_share(x);
+    case UnaryKind::gelu_tanh:
+      return x * sigmoid(x * gelu_factor(x));
+    case UnaryKind::mish:
+      return x * std::tanh(softplus(x));
+    case UnaryKind::softsign:
+      return x / (T(1) + std::abs(x));
+    case UnaryKind::log_sigmoid:
+      return -softplus(-x);
+    case UnaryKind::hard_sigmoid:
+      return hard_sigmoid(x);
+    case UnaryKind::hard_silu:
+      return x * hard_sigmoid(x);
+    case UnaryKind::clip:
+      return x < alpha ? alpha : x > beta ? beta : x;
   }
   return x;
+}
+
+// f'(x) of the kinds whose gradient is an op of its own.
+template <class T>
+T unary_slope(UnaryKind kind, T x, T alpha, T beta) {
+  const T one(1);
+  switch (kind) {
+    case UnaryKind::elu:
+      return x < T(0) ? alpha * std::exp(x) : one;
+    case UnaryKind::selu:
+      return T(kSeluScale) * (x < T(0) ? T(kSeluAlpha) * std::exp(x) : one);
+    case UnaryKind::softplus:
+      return sigmoid(x);
+    case UnaryKind::log_sigmoid:
+      return sigmoid(-x);
+    case UnaryKind::softsign:
+      return one / ((one + std::abs(x)) * (one + std::abs(x)));
+    case UnaryKind::silu:
+      return sigmoid(x) * (one + x * (one - sigmoid(x)));
+    case UnaryKind::gelu:
+      return normal_share(x) + x * T(0.39894228040143268) * std::exp(T(-0.5) * x * x);
+    case UnaryKind::gelu_tanh: {
+      const T near = x > T(20) ? T(20) : x < T(-20) ? T(-20) : x;  // beyond it is 0 or 1
+      const T share = sigmoid(near * gelu_factor(near));
+      return share * (one + near * (one - share) * gelu_factor(near, T(3 * 0.044715)));
+    }
+    case UnaryKind::mish: {
+      if (x > T(40)) return one;
+      const T t = std::tanh(softplus(x));
+      return t + x * (one - t * t) * sigmoid(x);
+    }
+    case UnaryKind::hard_sigmoid:
+      return std::abs(x) < T(3) ? one / T(6) : T(0);
+    case UnaryKind::hard_silu:
+      return x <= T(-3) ? T(0) : x >= T(3) ? one : x / T(3) + T(0.5);
+    case UnaryKind::clip:
+      return x > alpha && x < beta ? one : T(0);
+    default:
+      return one;
+  }
 }
 
 // The kinds that integers have as well; arithmetic wraps around as NumPy's does.

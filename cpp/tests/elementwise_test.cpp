@@ -72,8 +72,8 @@ Operand trying(const Shape& shape, unsigned seed, float spread = 4) {
 // ---- unary
 // ---------------------------------------------------------------------------------------
 TEST(Elementwise, UnaryFunctions) {
-  for (const char* op : {"relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "exp", "log",
-                         "sqrt", "square", "abs", "negative", "reciprocal", "sign"}) {
+  for (const char* op : {"relu", "leaky_relu", "tanh", "sigmoid", "exp", "log", "sqrt", "square",
+                         "abs", "negative", "reciprocal", "sign"}) {
     for (const Shape& shape : {Shape{}, Shape{0, 3}, Shape{1}, Shape{7, 5}, Shape{3, 31},
                                Shape{64, 1033}, Shape{1, 70001}})
       // What rounds below 1e-38 is flushed to zero.
@@ -81,6 +81,34 @@ TEST(Elementwise, UnaryFunctions) {
   }
   check("leaky_relu", {{"alpha", 0.01}}, {trying({5, 9}, 2)}, 4e-7);
   check("elu", {{"alpha", 1.5}}, {trying({5, 9}, 3, 0.01f)}, 4e-7);
+  check("clip", {{"low", -1.5}, {"high", 0.25}}, {trying({5, 9}, 3)}, 1e-7);
+}
+
+// Far below zero the exponential of a large number leaves few digits; slopes cross zero, where an
+// error is to be small beside 1.
+TEST(Elementwise, FunctionsWithSlopesOfTheirOwn) {
+  for (const char* op : {"elu", "selu", "silu", "gelu", "gelu_tanh", "mish", "softplus", "softsign",
+                         "log_sigmoid", "hard_sigmoid", "hard_silu", "clip"})
+    for (const Shape& shape : {Shape{}, Shape{0, 3}, Shape{1}, Shape{7, 5}, Shape{3, 31},
+                               Shape{64, 1033}, Shape{1, 70001}}) {
+      const bool gelu = std::string(op).starts_with("gelu");
+      check(op, {}, {trying(shape, 1)}, gelu ? 1e-5 : 1e-6, gelu ? 1e-20 : 1e-30);
+      check(std::string(op) + "_backward", {}, {trying(shape, 2), random_operand(shape, 3)}, 1e-6,
+            1);
+    }
+  check("elu_backward", {{"alpha", 0.7}}, {trying({5, 9}, 3), random_operand({5, 9}, 4)}, 4e-7, 1);
+  check("clip_backward", {{"low", -1.5}, {"high", 0.25}},
+        {trying({5, 9}, 3), random_operand({5, 9}, 4)}, 1e-7);
+}
+
+TEST(Elementwise, FunctionsThatSayWhatIsWrong) {
+  const TensorType x{Shape{3}, DType::f32, MemorySpace::host};
+  const auto infer = [&](const char* op, const Attributes& attributes) {
+    return find_op(op).infer({attributes, {&x, 1}});
+  };
+  EXPECT_THROW(infer("clip", {{"low", 2.0}, {"high", 1.0}}), ValueError);
+  EXPECT_THROW(infer("silu", {{"alpha", 2.0}}), ValueError);
+  EXPECT_THROW(infer("leaky_relu", {{"alpha", -2.0}}), ValueError);
 }
 
 TEST(Elementwise, ActivationBackward) {

@@ -1,4 +1,4 @@
-"""Activations made of others, prelu and the gradient of elu, at every instruction set."""
+"""The less common activations and their gradients, and prelu, at every instruction set."""
 
 import math
 
@@ -127,14 +127,28 @@ def test_gradient_of_elu_far_below_zero(rng):
             assert_close(gradient(narrow), exact, 1e-6, 0, what=level)
 
 
-def test_second_derivative_of_elu(rng):
+TWICE = {
+    **{name: getattr(ops, name) for name in VARIANTS},
+    "elu": lambda x: ops.elu(x, 0.7),
+    "silu": ops.silu,
+    "softplus": ops.softplus,
+    "gelu": lambda x: ops.gelu(x, False),
+    "gelu_tanh": ops.gelu,
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_second_derivatives(name, rng):
+    function = TWICE[name]
+
     def first(v):
         if isinstance(v, np.ndarray):
-            return cnnfast.grad(lambda w: ops.sum(ops.elu(w, 0.7)))(v)
-        return v.trace.gradients(ops.sum(ops.elu(v, 0.7)), [v])[0]
+            return cnnfast.grad(lambda w: ops.sum(function(w)))(v)
+        return v.trace.gradients(ops.sum(function(v)), [v])[0]
 
-    x = rng.uniform(0.2, 2, 7) * rng.choice([-1, 1], 7)
-    f = lambda v: ops.sum(ops.square(first(v)))  # noqa: E731
+    # Away from where slopes jump.
+    x = rng.uniform(0.2, 0.9, 9) * rng.choice([-1, 1], 9) + rng.choice([-4, 0, 4], 9)
+    f = lambda v: ops.sum(ops.square(first(v)) + first(v))  # noqa: E731
     assert_close(cnnfast.grad(f)(x), numeric_gradient(f, [x], 0), 1e-6, 1e-8)
 
 

@@ -117,6 +117,10 @@ def _pool_backward_calls(winners):
 
 FORWARD, BACKWARD_INPUT, BACKWARD_KERNEL = _convolution_calls()
 UNARY = [({}, [f32(*IMAGE)]), ({}, [f32(3)]), ({}, [f32()])]
+CURVED = (
+    *("selu", "silu", "gelu", "gelu_tanh", "mish", "softplus", "softsign"),
+    *("log_sigmoid", "hard_sigmoid", "hard_silu"),
+)
 SLOPED = [({"alpha": 0.1}, operands) for _, operands in UNARY]
 BINARY = [
     ({}, [f32(*IMAGE), f32(*IMAGE)]),
@@ -167,13 +171,16 @@ CALLS = {
     "relu": UNARY,
     "leaky_relu": SLOPED,
     "elu": SLOPED,
+    "elu_backward": [(a, [*o, *o]) for a, o in SLOPED],
+    "clip": [({"low": -1.0, "high": 2.0}, o) for _, o in UNARY],
+    "clip_backward": [({"low": -1.0, "high": 2.0}, [*o, *o]) for _, o in UNARY],
+    **dict.fromkeys(CURVED, UNARY),
+    **{f"{name}_backward": [(a, [*o, *o]) for a, o in UNARY] for name in CURVED},
     "activation_backward": [
         ({"activation": name, "alpha": 0.1}, [f32(*IMAGE), f32(*IMAGE)])
         for name in ("relu", "leaky_relu", "tanh", "sigmoid")
     ],
-    **dict.fromkeys(
-        ("tanh", "sigmoid", "softplus", "exp", "log", "sqrt", "square", "abs", "negative"), UNARY
-    ),
+    **dict.fromkeys(("tanh", "sigmoid", "exp", "log", "sqrt", "square", "abs", "negative"), UNARY),
     **dict.fromkeys(("reciprocal", "sign", "erf"), UNARY),
     **dict.fromkeys(
         ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power"), BINARY
@@ -299,7 +306,6 @@ CALLS = {
     ],
     "prelu": [({}, [f32(*IMAGE), f32(*slope)]) for slope in ((5,), (9, 8, 5), (1, 1, 5))],
     "prelu_backward": [({}, [f32(*IMAGE), f32(5), f32(*IMAGE)])],
-    "elu_backward": [({"alpha": 0.5}, [f32(*IMAGE), f32(*IMAGE)])],
     "accumulate": [({}, [Variable((5, 3)), f32(5, 3)])],
     "assign": [({}, [Variable((5, 3)), f32(5, 3)])],
 }

@@ -17,7 +17,8 @@ from cnnfast.models._spans import IDENTITY, Along, Span
 _SAME_PLACE = "relu leaky_relu elu tanh sigmoid silu softplus exp log sqrt square abs negative "
 _SAME_PLACE += "reciprocal sign add subtract multiply divide maximum minimum power equal not_equal "
 _SAME_PLACE += "greater greater_equal less less_equal select identity stop_gradient cast dropout "
-_SAME_PLACE += "clip rsqrt prelu batch_norm erf"
+_SAME_PLACE += "clip rsqrt prelu batch_norm erf selu gelu gelu_tanh mish softsign log_sigmoid "
+_SAME_PLACE += "hard_sigmoid hard_silu"
 SAME_PLACE: Final = frozenset(_SAME_PLACE.split())
 REDUCTIONS: Final = frozenset({"sum", "mean", "max", "min"})
 

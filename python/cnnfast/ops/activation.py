@@ -87,7 +87,7 @@ def silu(x: Value) -> Result:
     array([ 0., 40.], dtype=float32)
     """
     node = arguments.floating("silu", "x", x)
-    return apply("multiply", [node, apply("sigmoid", [node])[0]])[0]
+    return apply("silu", [node])[0]
 
 
 def softmax(x: Value, axis: int = -1) -> Result:

@@ -1,12 +1,10 @@
-"""Activation functions made of the ones in ``ops.activation``, and the one with learned slopes."""
+"""The less common activation functions, and the one with learned slopes."""
 
 from __future__ import annotations
 
-import math
-
 from cnnfast._trace import apply
 from cnnfast.ops import _arguments as arguments
-from cnnfast.ops._arguments import Node, Result, Value
+from cnnfast.ops._arguments import Result, Value
 
 
 def prelu(x: Value, slope: Value) -> Result:
@@ -31,7 +29,7 @@ def relu6(x: Value) -> Result:
     >>> ops.relu6(np.float32([-1, 3, 7]))
     array([0., 3., 6.], dtype=float32)
     """
-    return _clipped(arguments.floating("relu6", "x", x), 0.0, 6.0)
+    return apply("clip", [arguments.floating("relu6", "x", x)], {"low": 0.0, "high": 6.0})[0]
 
 
 def selu(x: Value) -> Result:
@@ -42,8 +40,7 @@ def selu(x: Value) -> Result:
     >>> ops.selu(np.float32([0, 1])).round(4)
     array([0.    , 1.0507], dtype=float32)
     """
-    y = apply("elu", [arguments.floating("selu", "x", x)], {"alpha": 1.6732632423543772})[0]
-    return apply("multiply", [y, 1.0507009873554805])[0]
+    return apply("selu", [arguments.floating("selu", "x", x)])[0]
 
 
 def gelu(x: Value, approximate: bool = True) -> Result:
@@ -57,14 +54,9 @@ def gelu(x: Value, approximate: bool = True) -> Result:
     >>> ops.gelu(np.float32([0, 1])).round(4)
     array([0.    , 0.8412], dtype=float32)
     """
-    op = "gelu"
-    node = arguments.floating(op, "x", x)
-    if arguments.boolean(op, "approximate", approximate):
-        # 0.5 x (1 + tanh(u)) = x sigmoid(2 u), which keeps its accuracy far below zero.
-        cubic = _times(_times(_square(node), 0.044715, 1.0), node)
-        return _multiply(node, apply("sigmoid", [_times(cubic, 2 * math.sqrt(2 / math.pi))])[0])
-    share = apply("erf", [_times(node, math.sqrt(0.5))])[0]
-    return _multiply(_times(node, 0.5), apply("add", [share, 1.0])[0])
+    node = arguments.floating("gelu", "x", x)
+    tanh = arguments.boolean("gelu", "approximate", approximate)
+    return apply("gelu_tanh" if tanh else "gelu", [node])[0]
 
 
 def erf(x: Value) -> Result:
@@ -86,8 +78,7 @@ def mish(x: Value) -> Result:
     >>> ops.mish(np.float32([0, 1])).round(4)
     array([0.    , 0.8651], dtype=float32)
     """
-    node = arguments.floating("mish", "x", x)
-    return _multiply(node, apply("tanh", [apply("softplus", [node])[0]])[0])
+    return apply("mish", [arguments.floating("mish", "x", x)])[0]
 
 
 def softsign(x: Value) -> Result:
@@ -98,8 +89,7 @@ def softsign(x: Value) -> Result:
     >>> ops.softsign(np.float32([-1, 0, 3]))
     array([-0.5 ,  0.  ,  0.75], dtype=float32)
     """
-    node = arguments.floating("softsign", "x", x)
-    return apply("divide", [node, apply("add", [apply("abs", [node])[0], 1.0])[0]])[0]
+    return apply("softsign", [arguments.floating("softsign", "x", x)])[0]
 
 
 def hard_sigmoid(x: Value) -> Result:
@@ -110,8 +100,7 @@ def hard_sigmoid(x: Value) -> Result:
     >>> ops.hard_sigmoid(np.float32([-4, 0, 3]))
     array([0. , 0.5, 1. ], dtype=float32)
     """
-    shifted = apply("add", [arguments.floating("hard_sigmoid", "x", x), 3.0])[0]
-    return _times(_clipped(shifted, 0.0, 6.0), 1.0 / 6.0)
+    return apply("hard_sigmoid", [arguments.floating("hard_sigmoid", "x", x)])[0]
 
 
 def hard_silu(x: Value) -> Result:
@@ -122,8 +111,7 @@ def hard_silu(x: Value) -> Result:
     >>> ops.hard_silu(np.float32([-4, 0, 3]))
     array([-0.,  0.,  3.], dtype=float32)
     """
-    node = arguments.floating("hard_silu", "x", x)
-    return _multiply(node, hard_sigmoid(node))
+    return apply("hard_silu", [arguments.floating("hard_silu", "x", x)])[0]
 
 
 def hard_tanh(x: Value) -> Result:
@@ -134,7 +122,7 @@ def hard_tanh(x: Value) -> Result:
     >>> ops.hard_tanh(np.float32([-4, 0.5, 3]))
     array([-1. ,  0.5,  1. ], dtype=float32)
     """
-    return _clipped(arguments.floating("hard_tanh", "x", x), -1.0, 1.0)
+    return apply("clip", [arguments.floating("hard_tanh", "x", x)], {"low": -1.0, "high": 1.0})[0]
 
 
 def celu(x: Value, alpha: float = 1.0) -> Result:
@@ -150,7 +138,8 @@ def celu(x: Value, alpha: float = 1.0) -> Result:
     if factor == 0:
         raise ValueError(f"{op}: alpha must not be 0")
     node = arguments.floating(op, "x", x)
-    return _times(apply("elu", [_times(node, 1.0 / factor)])[0], factor)
+    y = apply("elu", [apply("multiply", [node, 1.0 / factor])[0]])[0]
+    return apply("multiply", [y, factor])[0]
 
 
 def log_sigmoid(x: Value) -> Result:
@@ -161,27 +150,4 @@ def log_sigmoid(x: Value) -> Result:
     >>> ops.log_sigmoid(np.float32([-200, 100]))
     array([-200.,   -0.], dtype=float32)
     """
-    node = arguments.floating("log_sigmoid", "x", x)
-    return apply("negative", [apply("softplus", [apply("negative", [node])[0]])[0]])[0]
-
-
-def _multiply(a: Node, b: Node) -> Node:
-    y: Node = apply("multiply", [a, b])[0]
-    return y
-
-
-def _square(x: Node) -> Node:
-    y: Node = apply("square", [x])[0]
-    return y
-
-
-def _times(x: Node, factor: float | Node, plus: float = 0.0) -> Node:
-    y: Node = apply("multiply", [x, factor])[0]
-    if plus:
-        y = apply("add", [y, plus])[0]
-    return y
-
-
-def _clipped(x: Node, low: float, high: float) -> Node:
-    y: Node = apply("minimum", [apply("maximum", [x, low])[0], high])[0]
-    return y
+    return apply("log_sigmoid", [arguments.floating("log_sigmoid", "x", x)])[0]
