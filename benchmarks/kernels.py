@@ -108,7 +108,10 @@ def pooling() -> Iterator[Case]:
 
 def elementwise() -> Iterator[Case]:
     x = _floats(128, 26, 26, 32)
-    for name in ("relu", "leaky_relu", "tanh", "sigmoid", "exp", "sqrt", "square"):
+    for name in (
+        *("relu", "relu6", "leaky_relu", "elu", "selu", "tanh", "sigmoid", "hard_sigmoid", "silu"),
+        *("hard_silu", "gelu", "mish", "softplus", "softsign", "exp", "sqrt", "square"),
+    ):
         yield f"{name} 2.8 M", getattr(ops, name), [np.abs(x) if name == "sqrt" else x]
     yield "add 2.8 M", ops.add, [x, x]
     yield "multiply by channel 2.8 M", ops.multiply, [x, _floats(32)]

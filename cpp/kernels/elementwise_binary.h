@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/elementwise_table.h"
+#include "kernels/vector_loop.h"
 #include "kernels/vector_math.h"
 
 namespace cnnfast::CNNFAST_ISA {
@@ -36,18 +37,30 @@ CNNFAST_INLINE vf operand_first(const float* p, int64_t i, int n, vf fixed, bool
 }
 
 template <class F, bool kMovesA, bool kMovesB>
-CNNFAST_INLINE void binary_row(const float* a, const float* b, float* y, int64_t n) {
-  const vf fixed_a = broadcast(*a), fixed_b = broadcast(*b);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    store(y + i, F::of(operand(a, i, fixed_a, kMovesA), operand(b, i, fixed_b, kMovesB)));
-  if (i < n) {
-    const int rest = static_cast<int>(n - i);
-    store_first(y + i,
-                F::of(operand_first(a, i, rest, fixed_a, kMovesA),
-                      operand_first(b, i, rest, fixed_b, kMovesB)),
-                rest);
+struct BinaryRow {
+  const float *a, *b;
+  float* y;
+  vf fixed_a, fixed_b;
+  template <int N>
+  __attribute__((always_inline)) void whole(int64_t i) const {
+    vf v[N], w[N];
+    CNNFAST_UNROLL
+    for (int j = 0; j < N; ++j) v[j] = operand(a, i + j * kLanes, fixed_a, kMovesA);
+    CNNFAST_UNROLL
+    for (int j = 0; j < N; ++j) w[j] = operand(b, i + j * kLanes, fixed_b, kMovesB);
+    CNNFAST_UNROLL
+    for (int j = 0; j < N; ++j) store(y + i + j * kLanes, F::of(v[j], w[j]));
   }
+  __attribute__((always_inline)) void some(int64_t i, int n) const {
+    store_first(
+        y + i,
+        F::of(operand_first(a, i, n, fixed_a, kMovesA), operand_first(b, i, n, fixed_b, kMovesB)),
+        n);
+  }
+};
+template <class F, bool kMovesA, bool kMovesB>
+CNNFAST_INLINE void binary_row(const float* a, const float* b, float* y, int64_t n) {
+  for_vectors_of(n, BinaryRow<F, kMovesA, kMovesB>{a, b, y, broadcast(*a), broadcast(*b)});
 }
 
 template <class F>

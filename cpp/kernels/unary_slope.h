@@ -1,6 +1,7 @@
 // Functions of one number whose output does not tell their slope, with it: of(x) and slope(x).
 #pragma once
 
+#include "kernels/vector_loop.h"
 #include "kernels/vector_math.h"
 
 namespace cnnfast::CNNFAST_ISA {
@@ -129,18 +130,6 @@ struct HardSilu {
     return select(x <= -3.0f, vf{}, select(x >= 3.0f, broadcast(1.0f), inside));
   }
 };
-
-// Four vectors are read before any is written: a store whose address has the last 12 bits of a load
-// that follows would hold that load up, which cost a sigmoid 40 % (Zen 4) where y began a line or
-// two behind a multiple of 4 KiB from x.
-template <class F>
-CNNFAST_INLINE void for_vectors_of(int64_t n, F f) {
-  constexpr int kTogether = 4;
-  int64_t i = 0;
-  for (; i + kTogether * kLanes <= n; i += kTogether * kLanes) f.template whole<kTogether>(i);
-  for (; i + kLanes <= n; i += kLanes) f.template whole<1>(i);
-  if (i < n) f.some(i, static_cast<int>(n - i));
-}
 
 template <class F>
 struct UnaryLoop {
