@@ -79,7 +79,8 @@ class Op {
   // Output 0 is input 0's bytes under another shape (reshape, stop_gradient): costs no step.
   virtual bool is_view() const { return false; }
   // Floating point operations and bytes of one run, for summary(), profile() and thresholds.
-  // bytes: what must be read and written at least. The default adds up all operands.
+  // bytes: what must be read and written at least, of the outputs that somebody reads. The default
+  // adds up all operands.
   virtual double flops(const Call& call, std::span<const TensorType> outputs) const;
   virtual double bytes(const Call& call, std::span<const TensorType> outputs) const;
 

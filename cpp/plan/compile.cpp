@@ -83,6 +83,7 @@ class Compiler {
     double flops = 0, bytes = 0, steps = 0;
     bool updates = false;
     filled_.assign(graph_.values().size(), 1.0);
+    const std::vector<int> uses = count_uses(program_);
     for (const Node& node : graph_.nodes()) {
       const CallOfNode c = call_of(node);
       const Call call{node.attributes, c.inputs};
@@ -92,7 +93,10 @@ class Compiler {
       report.backward = node.backward;
       if (!node.op->is_view()) {
         report.flops = node.op->flops(call, c.outputs);
-        report.bytes = node.op->bytes(call, c.outputs);
+        std::vector<TensorType> written;  // nobody makes what nobody reads
+        for (std::size_t o = 0; o < c.outputs.size(); ++o)
+          if (uses[index(node.outputs[o])] > 0) written.push_back(c.outputs[o]);
+        report.bytes = node.op->bytes(call, written);
         const std::vector<double> shares = filled_shares(node);
         double least = 1;
         for (std::size_t i = 0; i < node.inputs.size(); ++i) {
