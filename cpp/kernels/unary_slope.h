@@ -11,13 +11,17 @@ struct Elu {
   static vf of(vf x, vf alpha, vf) {
     return select(x < 0.0f, expm1_nonpositive(min(broadcast(0.0f), x)) * alpha, x);
   }
-  static vf slope(vf x, vf alpha, vf) { return select(x < 0.0f, alpha * exp(x), broadcast(1.0f)); }
+  static vf slope(vf x, vf alpha, vf) {
+    return select(x < 0.0f, alpha * exp_nonpositive(min(broadcast(0.0f), x)), broadcast(1.0f));
+  }
 };
 struct Selu {
   static vf of(vf x, vf, vf) {
     return select(x < 0.0f, expm1_nonpositive(min(broadcast(0.0f), x)) * kBelow, x * kScale);
   }
-  static vf slope(vf x, vf, vf) { return select(x < 0.0f, exp(x) * kBelow, broadcast(kScale)); }
+  static vf slope(vf x, vf, vf) {
+    return select(x < 0.0f, exp_nonpositive(min(broadcast(0.0f), x)) * kBelow, broadcast(kScale));
+  }
   static constexpr float kScale = 1.0507009873554805f, kBelow = 1.7580993408473766f;
 };
 struct Softplus {
@@ -41,7 +45,7 @@ struct Shares {
   vf above, below;
 };
 CNNFAST_INLINE Shares sigmoid_shares(vf x) {
-  const vf z = exp(-abs(x));
+  const vf z = exp_nonpositive(-abs(x));
   const vf larger = divide_by_one_to_two(broadcast(1.0f), z + 1.0f), smaller = z * larger;
   const vi negative = x < 0.0f;
   return {select(negative, smaller, larger), select(negative, larger, smaller)};
