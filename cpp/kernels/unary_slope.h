@@ -75,16 +75,19 @@ struct GeluTanh {
 // Phi(-|x|) = e^(-x^2 / 2) g(|x|), g the scaled complementary error function: a polynomial in
 // 1 / (1 + 0.304 |x|), relative error 1e-7 up to 14, where e^ is nothing in float32.
 struct Gelu {
-  static vf of(vf x, vf, vf) { return x * below(x, bell(x)); }
-  static vf slope(vf x, vf, vf) {
-    const vf e = bell(x);
-    return below(x, e) + x * e * 0.3989422804f;
+  // x where Phi is 1, and what is missing of it, or all there is, in the tail.
+  static vf of(vf x, vf, vf) {
+    const vf t = magnitude(x);
+    return max(broadcast(0.0f), x) - t * tail(t, bell(t));
   }
-  static vf bell(vf x) { return exp_nonpositive(x * x * -0.5f); }
-  // The share of a normal distribution below x.
-  static vf below(vf x, vf bell) {
-    const vf t = min(broadcast(14.0f), abs(x));
-    const vf k = divide_by_positive(broadcast(1.0f), t * 0.304f + 1.0f);
+  static vf slope(vf x, vf, vf) {
+    const vf t = magnitude(x), e = bell(t), below = tail(t, e);
+    return select(x < 0.0f, below, 1.0f - below) + x * e * 0.3989422804f;
+  }
+  static vf magnitude(vf x) { return min(broadcast(14.0f), abs(x)); }
+  static vf bell(vf t) { return exp_nonpositive(t * t * -0.5f); }
+  static vf tail(vf t, vf bell) {
+    const vf k = inverse(t * 0.304f + 1.0f);
     vf g = broadcast(0.036628345897260946f);
     g = g * k - 0.15436595276941378f;
     g = g * k + 0.19062403261380909f;
@@ -93,8 +96,7 @@ struct Gelu {
     g = g * k + 0.10263676559915054f;
     g = g * k + 0.12213716971343389f;
     g = g * k + 0.12123682674975154f;
-    const vf tail = g * k * bell;
-    return select(x < 0.0f, tail, 1.0f - tail);
+    return g * (k * bell);
   }
 };
 

@@ -76,7 +76,7 @@ T unary(UnaryKind kind, T x, T alpha, T beta) {
     case UnaryKind::silu:
       return x * sigmoid(x);
     case UnaryKind::gelu:
-      return x * normal_share(x);
+      return x < T(-40) ? T(0) : x * normal_share(x);  // of -inf too
     case UnaryKind::gelu_tanh:
       return x * sigmoid(x * gelu_factor(x));
     case UnaryKind::mish:
