@@ -9,28 +9,29 @@
 namespace cnnfast::CNNFAST_ISA {
 namespace {
 
-void conv_pack_forward(const float* w, float* packed, int64_t taps, int64_t group_c,
+void conv_pack_forward(const float* w, float* packed, const ConvKernels::PackedRows& rows,
                        int64_t group_k, int64_t groups, int64_t block_begin, int64_t block_end) {
-  const int64_t all_k = group_k * groups, reduction = taps * group_c;
+  const int64_t all_k = group_k * groups, reduction = rows.all;
   const int64_t group_vectors = (group_k + kLanes - 1) / kLanes;
   const int64_t group_blocks = (group_vectors + 1) / 2;
   for (int64_t block = block_begin; block < block_end; ++block) {
     const int64_t group = block / group_blocks, k = (block % group_blocks) * kBlock;
-    const float* from = w + group * group_k + k;
-    float* to = packed + (group * group_vectors * kLanes + k) * reduction;
+    const float* from = w + rows.begin * all_k + group * group_k + k;
     const int64_t left = group_k - k;
+    float* to = packed + (group * group_vectors * kLanes + k) * reduction +
+                rows.begin * (left > kLanes ? kBlock : kLanes);
     if (left >= kBlock) {
-      for (int64_t i = 0; i < reduction; ++i, from += all_k, to += kBlock) {
+      for (int64_t i = rows.begin; i < rows.end; ++i, from += all_k, to += kBlock) {
         store(to, load(from));
         store(to + kLanes, load(from + kLanes));
       }
     } else if (left > kLanes) {
-      for (int64_t i = 0; i < reduction; ++i, from += all_k, to += kBlock) {
+      for (int64_t i = rows.begin; i < rows.end; ++i, from += all_k, to += kBlock) {
         store(to, load(from));
         store(to + kLanes, load_first(from + kLanes, static_cast<int>(left - kLanes)));
       }
     } else {
-      for (int64_t i = 0; i < reduction; ++i, from += all_k, to += kLanes)
+      for (int64_t i = rows.begin; i < rows.end; ++i, from += all_k, to += kLanes)
         store(to, load_first(from, static_cast<int>(left)));
     }
   }

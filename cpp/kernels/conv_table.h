@@ -112,8 +112,11 @@ struct ConvKernels {
   // Blocks [block_begin, block_end) of all groups' blocks, packed from an HWIO kernel for `direct`.
   // forward: reduction order (kh, kw, c), channels k. Backward-input: reduction order (taps of the
   // phase from the last to the first, k), channels c.
-  void (*pack_forward)(const float* w, float* packed, std::int64_t taps, std::int64_t group_c,
-                       std::int64_t group_k, std::int64_t groups, std::int64_t block_begin,
+  struct PackedRows {  // of the reduction
+    std::int64_t begin, end, all;
+  };
+  void (*pack_forward)(const float* w, float* packed, const PackedRows& rows, std::int64_t group_k,
+                       std::int64_t groups, std::int64_t block_begin,
                        std::int64_t block_end) = nullptr;
   struct Phase {            // taps kh = kh_last - r * kh_step, r < row_taps; kw likewise
     std::int64_t kw_count;  // KW of the whole kernel

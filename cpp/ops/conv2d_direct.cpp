@@ -40,13 +40,20 @@ void build_forward(const Problem& problem, StepBuilder& steps) {
     const Slot w = at.weights;
     const Split split = pack_split(steps, plan.packed_floats);
     const std::int64_t blocks = block_count(pass, kernels);
+    const std::int64_t c = s.group_c(), reduction = s.taps() * c;
+    const auto pack = [=, &kernels](const Run& run, Range rows, Range of_blocks) {
+      kernels.pack_forward(run.ptr<const float>(w), run.ptr<float>(packed),
+                           {rows.begin, rows.end, reduction}, s.group_k(), s.groups,
+                           of_blocks.begin, of_blocks.end);
+    };
     steps.pack_step(1, {"pack", split, 0, false, 0, {w, packed}},
-                    [=, &kernels](const Run& run, int thread, int threads) {
-                      const Range range = pack_share(split, blocks, thread, threads);
-                      kernels.pack_forward(run.ptr<const float>(w), run.ptr<float>(packed),
-                                           s.taps(), s.group_c(), s.group_k(), s.groups,
-                                           range.begin, range.end);
-                    });
+                    [=](const Run& run, int thread, int threads) {
+                      pack(run, {0, reduction}, pack_share(split, blocks, thread, threads));
+                    },
+                    {1, [=](const Run& run, Range channels) {
+                       for (std::int64_t tap = 0; tap < reduction; tap += c)
+                         pack(run, {tap + channels.begin, tap + channels.end}, {0, blocks});
+                     }});
     at.weights = packed;
   }
   add_direct_step(problem, steps, std::move(plan), at, s);
@@ -63,20 +70,30 @@ void build_backward_input_way(const Problem& problem, StepBuilder& steps, Way wa
   const Slot packed = steps.packed(1, std::max<std::int64_t>(1, plan.packed_floats) * 4);
   const Split split = pack_split(steps, plan.packed_floats);
   const auto passes = std::make_shared<const std::vector<PlannedPass>>(plan.passes);
-  steps.pack_step(1, {"pack", split, 0, false, 0, {w, packed}},
-                  [=, &kernels](const Run& run, int thread, int threads) {
-                    for (const PlannedPass& each : *passes) {
-                      const ConvPass& p = each.pass;
-                      const Range range =
-                          pack_share(split, block_count(p, kernels) / p.joint(), thread, threads);
-                      float* to = run.ptr<float>(packed) + each.weights;
-                      for (const ConvKernels::Phase& phase : each.phases) {
-                        kernels.pack_backward(run.ptr<const float>(w), to, phase, s.group_c(),
-                                              s.group_k(), s.groups, range.begin, range.end);
-                        to += packed_floats(p, kernels);
-                      }
-                    }
-                  });
+  const auto pack = [=, &kernels](const Run& run, const PlannedPass& each, Range blocks) {
+    float* to = run.ptr<float>(packed) + each.weights;
+    for (const ConvKernels::Phase& phase : each.phases) {
+      kernels.pack_backward(run.ptr<const float>(w), to, phase, s.group_c(), s.group_k(), s.groups,
+                            blocks.begin, blocks.end);
+      to += packed_floats(each.pass, kernels);
+    }
+  };
+  ChannelPack by_channels;
+  if (s.groups == 1)
+    by_channels = {kernels.block, [=, &kernels](const Run& run, Range c) {
+                     const std::int64_t block = kernels.block;
+                     for (const PlannedPass& each : *passes)
+                       pack(run, each, {c.begin / block, (c.end + block - 1) / block});
+                   }};
+  steps.pack_step(
+      1, {"pack", split, 0, false, 0, {w, packed}},
+      [=, &kernels](const Run& run, int thread, int threads) {
+        for (const PlannedPass& each : *passes) {
+          const std::int64_t blocks = block_count(each.pass, kernels) / each.pass.joint();
+          pack(run, each, pack_share(split, blocks, thread, threads));
+        }
+      },
+      std::move(by_channels));
   add_direct_step(problem, steps, std::move(plan),
                   {steps.input(0), packed, steps.input(2), steps.output(), {}}, s, way);
 }

@@ -91,13 +91,19 @@ void build_input(const Problem& problem, StepBuilder& steps) {
   }
   const Split split = spec.split;
   const Split pack_split = threads > 1 && vectors > 1 && !tiny ? Split::free : Split::single;
+  const auto pack = [=, &kernels](const Run& run, Range range) {
+    kernels.pack(pass, run.ptr<const float>(w), run.ptr<float>(packed), range.begin, range.end);
+  };
+  const std::int64_t lanes = problem.kernels.conv.lanes;
   steps.pack_step(1, {"sparse weights", pack_split, 0, false, 0, {w, packed}},
-                  [=, &kernels](const Run& run, int thread, int count) {
+                  [=](const Run& run, int thread, int count) {
                     Range mine{0, thread == 0 ? vectors : 0};
                     if (pack_split == Split::free) mine = share(vectors, thread, count);
-                    kernels.pack(pass, run.ptr<const float>(w), run.ptr<float>(packed), mine.begin,
-                                 mine.end);
-                  });
+                    pack(run, mine);
+                  },
+                  {lanes, [=](const Run& run, Range c) {
+                     pack(run, {c.begin / lanes, (c.end + lanes - 1) / lanes});
+                   }});
   const Slot scratch = steps.scratch_per_thread(kernels.backward_input_scratch(pass) * 4);
   steps.step(spec, [=, &kernels](const Run& run, int thread, int count) {
     const auto make = [&](Range of_images, Range of_vectors) {

@@ -186,13 +186,33 @@ void build(const Problem& problem, StepBuilder& steps, const Conv2dShape& s, boo
     const Slot packed = weights;
     const std::int64_t units = blocks * ((pass.src_c + kPackUnit - 1) / kPackUnit);
     const Split pack_split = threads > 1 && units > 1 ? Split::free : Split::single;
-    steps.pack_step(1, {"winograd weights", pack_split, 0, false, 0, {w, packed}},
-                    [=, &kernels](const Run& run, int thread, int count) {
-                      Range range{0, thread == 0 ? units : 0};
-                      if (pack_split == Split::free) range = share(units, thread, count);
-                      kernels.winograd_pack(pass, run.ptr<const float>(w), run.ptr<float>(packed),
-                                            range.begin, range.end);
-                    });
+    const auto pack = [=, &kernels](const Run& run, Range range) {
+      kernels.winograd_pack(pass, run.ptr<const float>(w), run.ptr<float>(packed), range.begin,
+                            range.end);
+    };
+    // Input channels are what is summed over or, flipped, what is made.
+    const std::int64_t block_units = units / blocks;
+    ChannelPack by_channels{kPackUnit, [=](const Run& run, Range c) {
+                              for (std::int64_t block = 0; block < blocks; ++block)
+                                pack(run,
+                                     {block * block_units + c.begin / kPackUnit,
+                                      block * block_units + (c.end + kPackUnit - 1) / kPackUnit});
+                            }};
+    if (flipped) {
+      const std::int64_t block = pass.slim ? kernels.lanes : kernels.block;
+      by_channels = {
+          block, [=](const Run& run, Range c) {
+            pack(run, {c.begin / block * block_units, (c.end + block - 1) / block * block_units});
+          }};
+    }
+    steps.pack_step(
+        1, {"winograd weights", pack_split, 0, false, 0, {w, packed}},
+        [=](const Run& run, int thread, int count) {
+          Range range{0, thread == 0 ? units : 0};
+          if (pack_split == Split::free) range = share(units, thread, count);
+          pack(run, range);
+        },
+        std::move(by_channels));
   }
 
   const Slot scratch = steps.scratch_per_thread(kernels.winograd_scratch(pass) * 4);

@@ -8,6 +8,7 @@
 #include "ops/epilogue.h"
 #include "ops/families.h"
 #include "ops/row_step.h"
+#include "ops/update_step.h"
 
 namespace cnnfast {
 

@@ -7,7 +7,7 @@
 #include "ops/dispatch.h"
 #include "ops/families.h"
 #include "ops/optimizer_checks.h"
-#include "ops/row_step.h"
+#include "ops/update_step.h"
 
 namespace cnnfast {
 
@@ -53,18 +53,20 @@ void build_vector_sgd(const Problem& p, StepBuilder& steps) {
   const Slot velocity = velocity_of(p, steps);
   const Gate gate = gate_of(p, steps);
   const auto kernel = p.kernels.train.sgd;
-  add_update_step(p, steps, "update", [=](const Run& run, std::int64_t first, std::int64_t count) {
+  add_update_step(p, steps, [=](const Run& run, const Pieces& pieces) {
     if (!gate.due(run)) return;
     SgdStep call{};
-    call.w = run.ptr<float>(w) + first;
-    call.g = run.ptr<const float>(g) + first;
-    if (velocity.present()) call.velocity = run.ptr<float>(velocity) + first;
-    call.size = count;
+    call.size = pieces.size;
     call.lr = static_cast<float>(learning_rate(run, lr, lr_dtype));
     call.momentum = options.momentum;
     call.weight_decay = options.weight_decay;
     call.nesterov = options.nesterov;
-    kernel(call);
+    pieces.each([&](std::int64_t first) {
+      call.w = run.ptr<float>(w) + first;
+      call.g = run.ptr<const float>(g) + first;
+      if (velocity.present()) call.velocity = run.ptr<float>(velocity) + first;
+      kernel(call);
+    });
   });
 }
 
@@ -145,23 +147,25 @@ void build_vector_adam(const Problem& p, StepBuilder& steps) {
   const Slot largest = p.attributes.boolean("amsgrad", false) ? steps.input(6) : Slot{};
   const Gate gate = gate_of(p, steps);
   const auto kernel = p.kernels.train.adam;
-  add_update_step(p, steps, "update", [=](const Run& run, std::int64_t first, std::int64_t count) {
+  add_update_step(p, steps, [=](const Run& run, const Pieces& pieces) {
     if (!gate.due(run)) return;
     const double rate = learning_rate(run, lr, lr_dtype);
     AdamStep call{};
-    call.w = run.ptr<float>(w) + first;
-    call.g = run.ptr<const float>(g) + first;
-    call.m = run.ptr<float>(m) + first;
-    call.v = run.ptr<float>(v) + first;
-    if (largest.present()) call.v_largest = run.ptr<float>(largest) + first;
-    call.size = count;
+    call.size = pieces.size;
     call.step_size = static_cast<float>(
         reference::adam_step_size(rate, beta1, beta2, *run.ptr<const std::int64_t>(step) + 1));
     call.one_minus_beta1 = static_cast<float>(1 - beta1);
     call.one_minus_beta2 = static_cast<float>(1 - beta2);
     call.epsilon = epsilon;
     call.decay = static_cast<float>(rate * decay);
-    kernel(call);
+    pieces.each([&](std::int64_t first) {
+      call.w = run.ptr<float>(w) + first;
+      call.g = run.ptr<const float>(g) + first;
+      call.m = run.ptr<float>(m) + first;
+      call.v = run.ptr<float>(v) + first;
+      if (largest.present()) call.v_largest = run.ptr<float>(largest) + first;
+      kernel(call);
+    });
   });
 }
 

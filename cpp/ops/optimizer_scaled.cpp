@@ -5,7 +5,7 @@
 #include "ops/dispatch.h"
 #include "ops/families.h"
 #include "ops/optimizer_checks.h"
-#include "ops/row_step.h"
+#include "ops/update_step.h"
 #include "reference/optimizer.h"
 
 namespace cnnfast {
@@ -57,23 +57,25 @@ void build_vector_rmsprop(const Problem& p, StepBuilder& steps) {
   const auto momentum = static_cast<float>(p.attributes.real("momentum", 0));
   const auto epsilon = static_cast<float>(p.attributes.real("epsilon", 1e-7));
   const auto kernel = p.kernels.train.rmsprop;
-  add_update_step(p, steps, "update", [=](const Run& run, std::int64_t first, std::int64_t count) {
+  add_update_step(p, steps, [=](const Run& run, const Pieces& pieces) {
     if (!gate.due(run)) return;
     const double rate = learning_rate(run, s.lr, lr_dtype);
     RmspropStep call{};
-    call.w = run.ptr<float>(s.w) + first;
-    call.g = run.ptr<const float>(s.g) + first;
-    call.velocity = run.ptr<float>(s.velocity) + first;
-    if (s.average.present()) call.average = run.ptr<float>(s.average) + first;
-    if (s.momentum.present()) call.momentum_buffer = run.ptr<float>(s.momentum) + first;
-    call.size = count;
+    call.size = pieces.size;
     call.lr = static_cast<float>(rate);
     call.rho = static_cast<float>(rho);
     call.one_minus_rho = static_cast<float>(1 - rho);
     call.momentum = momentum;
     call.epsilon = epsilon;
     call.decay = static_cast<float>(rate * decay);
-    kernel(call);
+    pieces.each([&](std::int64_t first) {
+      call.w = run.ptr<float>(s.w) + first;
+      call.g = run.ptr<const float>(s.g) + first;
+      call.velocity = run.ptr<float>(s.velocity) + first;
+      if (s.average.present()) call.average = run.ptr<float>(s.average) + first;
+      if (s.momentum.present()) call.momentum_buffer = run.ptr<float>(s.momentum) + first;
+      kernel(call);
+    });
   });
 }
 
@@ -144,18 +146,20 @@ void build_vector_adagrad(const Problem& p, StepBuilder& steps) {
   const Slot accumulator = steps.input(3);
   const Gate gate = gate_of(p, steps);
   const auto kernel = p.kernels.train.adagrad;
-  add_update_step(p, steps, "update", [=](const Run& run, std::int64_t first, std::int64_t count) {
+  add_update_step(p, steps, [=](const Run& run, const Pieces& pieces) {
     if (!gate.due(run)) return;
     const double rate = learning_rate(run, lr, lr_dtype);
     AdagradStep call{};
-    call.w = run.ptr<float>(w) + first;
-    call.g = run.ptr<const float>(g) + first;
-    call.accumulator = run.ptr<float>(accumulator) + first;
-    call.size = count;
+    call.size = pieces.size;
     call.lr = static_cast<float>(rate);
     call.epsilon = epsilon;
     call.decay = static_cast<float>(rate * decay);
-    kernel(call);
+    pieces.each([&](std::int64_t first) {
+      call.w = run.ptr<float>(w) + first;
+      call.g = run.ptr<const float>(g) + first;
+      call.accumulator = run.ptr<float>(accumulator) + first;
+      kernel(call);
+    });
   });
 }
 

@@ -47,26 +47,4 @@ void add_array_step(StepBuilder& steps, const char* name, std::int64_t size, F f
   });
 }
 
-// A parameter's large matrices are updated by rows: the product that makes their gradient does so
-// too, and in a chain with it the gradient never leaves the cache.
-inline constexpr std::int64_t kUpdatedByRows = 8192;  // values
-inline bool updated_by_rows(const Shape& parameter, int threads) {
-  return parameter.rank() == 2 && parameter.numel() >= kUpdatedByRows &&
-         parameter[0] >= 64 * threads;
-}
-
-// The step of an update of input 0 by the gradient in input 1, f(run, first, count).
-template <class F>
-void add_update_step(const Problem& p, StepBuilder& steps, const char* name, F f) {
-  const Shape& shape = p.input(0).shape;
-  if (!updated_by_rows(shape, steps.threads()))
-    return add_array_step(steps, name, shape.numel(), f, 8192);
-  const std::int64_t rows = shape[0], columns = shape[1];
-  steps.step({name, Split::rows, rows, true, steps.input(1).base + 1},
-             [=](const Run& run, int thread, int threads) {
-               const Range r = share(rows, thread, threads);
-               f(run, r.begin * columns, r.size() * columns);
-             });
-}
-
 }  // namespace cnnfast

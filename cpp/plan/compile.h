@@ -45,8 +45,10 @@ struct CompiledStep {
   int node = 0;
   bool barrier = false;        // in front of it, when everything runs
   bool barrier_short = false;  // in front of it, when pack steps are skipped
-  int guard = -1;              // variable whose version lets this step be skipped; -1: always runs
-  bool packs = false;          // makes another layout of an input that no step writes
+  // Variable whose version lets this step be skipped; -1: always runs. If the plan updates it, the
+  // update fills what this step does.
+  int guard = -1;
+  bool packs = false;  // makes another layout of an input that no step writes
   std::vector<Access> accesses;
   std::uint64_t packed_version = 0;
 };

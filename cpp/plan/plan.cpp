@@ -180,11 +180,11 @@ struct Plan::Impl {
           plan.walk(thread, threads == 1 ? plan.compiled.threads : thread + 1);
         },
         this);
-    for (const int s : guarded) {
+    for (const int v : compiled.updated) compiled.variables[static_cast<std::size_t>(v)]->bump();
+    for (const int s : guarded) {  // updates have packed again what they changed
       CompiledStep& step = compiled.steps[static_cast<std::size_t>(s)];
       step.packed_version = version(step.guard);
     }
-    for (const int v : compiled.updated) compiled.variables[static_cast<std::size_t>(v)]->bump();
     if (compiled.threads > 1 && compiled.brief) ended = Clock::now();
   }
 };

@@ -85,6 +85,13 @@ inline Range share(std::int64_t total, int thread, int threads, std::int64_t gra
           last * grain < total ? last * grain : total};
 }
 
+// Fills what a packed() buffer holds of some input channels: rows of axis 2 of weights (height,
+// width, in, out).
+struct ChannelPack {
+  std::int64_t grain = 0;  // divides ranges of channels; 0: all of them at a time
+  std::function<void(const Run&, Range channels)> run;
+};
+
 class StepBuilder {
  public:
   virtual ~StepBuilder() = default;
@@ -98,15 +105,18 @@ class StepBuilder {
   virtual Slot scratch(std::int64_t bytes) = 0;
   virtual Slot scratch_per_thread(std::int64_t bytes_each) = 0;
   // A buffer for input i in another layout (packed or transformed weights). When input i is a
-  // variable that this plan only reads, the buffer keeps its contents between runs and the
-  // pack_step below is skipped while the variable's version is the one last packed. Otherwise it
-  // is scratch and the pack_step runs every time.
+  // variable that this plan only reads, or whose update makes the layout anew (repacks), the buffer
+  // keeps its contents between runs and the pack_step below is skipped while the variable's version
+  // is the one last packed. Otherwise it is scratch and the pack_step runs every time.
   virtual Slot packed(int input, std::int64_t bytes) = 0;
-  virtual bool keeps_packed(int input) const = 0;  // between runs, so that it is packed once
+  virtual bool keeps_packed(int input) const = 0;  // between runs
 
   virtual void step(StepSpec spec, StepFunction run) = 0;
-  // A step that fills a packed() buffer from input i.
-  virtual void pack_step(int input, StepSpec spec, StepFunction run) = 0;
+  // A step that fills a packed() buffer from input i, and how to do so by channels.
+  virtual void pack_step(int input, StepSpec spec, StepFunction run, ChannelPack channels = {}) = 0;
+  // For an update of input i: the layouts of it that packed() keeps, unless one of them has a
+  // larger grain (0 is the largest). Whoever asks packs all of them again behind each update.
+  virtual std::vector<ChannelPack> repacks(int input, std::int64_t largest_grain) = 0;
 
   virtual int threads() const = 0;
 };

@@ -72,9 +72,10 @@ class StepRunner final : public StepBuilder {
   void step(StepSpec spec, StepFunction run) override {
     steps_.emplace_back(std::move(spec), std::move(run));
   }
-  void pack_step(int, StepSpec spec, StepFunction run) override {
+  void pack_step(int, StepSpec spec, StepFunction run, ChannelPack) override {
     step(std::move(spec), std::move(run));
   }
+  std::vector<ChannelPack> repacks(int, std::int64_t) override { return {}; }
   int threads() const override { return threads_; }
 
   // Every step on all threads, a barrier behind each, in one region: what a plan does.
