@@ -33,9 +33,9 @@ struct LogSigmoid {
   static vf slope(vf x, vf, vf) { return sigmoid(-x); }
 };
 struct Softsign {
-  static vf of(vf x, vf, vf) { return divide_by_positive(x, abs(x) + 1.0f); }
+  static vf of(vf x, vf, vf) { return divide_by_one_or_more(x, abs(x) + 1.0f); }
   static vf slope(vf x, vf, vf) {
-    const vf inverse = divide_by_positive(broadcast(1.0f), abs(x) + 1.0f);
+    const vf inverse = divide_by_one_or_more(broadcast(1.0f), abs(x) + 1.0f);
     return inverse * inverse;
   }
 };

@@ -225,6 +225,15 @@ CNNFAST_INLINE vf divide_by_one_to_two(vf a, vf b) {
 #endif
 }
 
+// The same for b >= 1; 0 where b is infinite.
+CNNFAST_INLINE vf divide_by_one_or_more(vf a, vf b) {
+#if defined(__AVX512F__)
+  return estimated_quotient(a, min(broadcast(0x1.fffffep127f), b));
+#else
+  return a / b;
+#endif
+}
+
 // a / b for b > 0, within two units in the last place: what an optimizer divides by is a square
 // root, and the two would wait for one unit. 0 where b is infinite.
 CNNFAST_INLINE vf divide_by_positive(vf a, vf b) {
