@@ -8,6 +8,7 @@
 #include "cnnfast/threads.h"
 #include "graph/passes/rewrite.h"
 #include "plan/choose.h"
+#include "plan/kept_layouts.h"
 #include "plan/memory_planner.h"
 
 namespace cnnfast {
@@ -37,8 +38,6 @@ double flops_per_second(Isa isa) {
   return isa == Isa::avx512 ? 60e9 : isa == Isa::avx2 ? 30e9 : 8e9;
 }
 
-constexpr std::int64_t kRepackedBytes = 512 << 10;
-
 class Compiler {
  public:
   Compiler(Program program, const PlanOptions& options)
@@ -49,8 +48,7 @@ class Compiler {
     estimate_threads();
     make_buffers();
     for (std::size_t i = 0; i < graph_.nodes().size(); ++i) build_node(static_cast<int>(i));
-    for (const KeptLayout& layout : layouts_)  // nobody keeps these true: packed in every run
-      if (!layout.renewed) plan_.steps[layout.step].guard = -1;
+    for (const std::size_t step : layouts_.abandoned()) plan_.steps[step].guard = -1;
     copy_outputs();
     place();
     return std::move(plan_);
@@ -58,14 +56,6 @@ class Compiler {
 
  private:
   friend class Builder;
-
-  // A packed() buffer of a variable that an update behind it may pack again.
-  struct KeptLayout {
-    int variable, buffer;
-    std::size_t step;  // the pack_step
-    ChannelPack pack;
-    bool renewed = false;
-  };
 
   struct CallOfNode {
     std::vector<TensorType> inputs, outputs;
@@ -361,7 +351,7 @@ class Compiler {
   std::vector<int> output_buffers_;
   std::vector<double> filled_;  // by value: Op::filled_share
   std::vector<std::pair<ValueId, int>> variable_of_;
-  std::vector<KeptLayout> layouts_;
+  KeptLayouts layouts_{graph_};
 };
 
 // What one node's implementation sees.
@@ -392,39 +382,27 @@ class Builder final : public StepBuilder {
     return slot;
   }
   Slot packed(int input, std::int64_t bytes) override {
-    return guard(input) >= 0 ? use_scratch(compiler_.add_buffer(Home::persistent, 0, bytes))
-                             : scratch(bytes);
+    if (guard(input) < 0) return scratch(bytes);
+    packed_ = compiler_.add_buffer(Home::persistent, 0, bytes);
+    return use_scratch(packed_);
   }
 
   void step(StepSpec spec, StepFunction run) override { add(std::move(spec), std::move(run), -1); }
   bool keeps_packed(int input) const override { return guard(input) >= 0; }
   void pack_step(int input, StepSpec spec, StepFunction run, ChannelPack channels) override {
     const int variable = guard(input);
-    if (!channels.run) channels.run = [run](const Run& all, Range) { run(all, 0, 1); };
     const ValueId root = root_of(input);
-    const auto kept = [this](const Slot& slot) {
-      return compiler_.plan_.buffers[static_cast<std::size_t>(slot.base)].home == Home::persistent;
-    };
-    const auto to = std::find_if(spec.touches.begin(), spec.touches.end(), kept);
-    if (variable >= 0 && updates_of(root).count > 0)
-      compiler_.layouts_.push_back(
-          {variable, to->base, compiler_.plan_.steps.size(), std::move(channels)});
+    if (!channels.run) channels.run = [run](const Run& all, Range) { run(all, 0, 1); };
+    if (variable >= 0)
+      compiler_.layouts_.add({root, packed_, compiler_.plan_.steps.size(), std::move(channels)});
     add(std::move(spec), std::move(run), variable);
     compiler_.plan_.steps.back().packs = compiler_.graph_.value(root).kind != ValueKind::result;
   }
   std::vector<ChannelPack> repacks(int input, std::int64_t largest_grain) override {
-    std::vector<Compiler::KeptLayout*> mine;
-    const int variable = variable_of(root_of(input));
-    for (Compiler::KeptLayout& layout : compiler_.layouts_)
-      if (layout.variable == variable) mine.push_back(&layout);
-    constexpr std::int64_t kWhole = std::numeric_limits<std::int64_t>::max();
-    for (const Compiler::KeptLayout* layout : mine)
-      if ((layout->pack.grain > 0 ? layout->pack.grain : kWhole) > largest_grain) return {};
     std::vector<ChannelPack> packs;
-    for (Compiler::KeptLayout* layout : mine) {
-      layout->renewed = true;
-      scratch_.push_back(layout->buffer);
-      packs.push_back(layout->pack);
+    for (KeptLayout& layout : compiler_.layouts_.renew(root_of(input), largest_grain)) {
+      scratch_.push_back(layout.buffer);
+      packs.push_back(std::move(layout.pack));
     }
     return packs;
   }
@@ -476,38 +454,14 @@ class Builder final : public StepBuilder {
   ValueId root_of(int input) const {
     return compiler_.root_[Compiler::index(node_.inputs[static_cast<std::size_t>(input)])];
   }
-  int variable_of(ValueId root) const {  // its index, or -1
-    for (const auto& [value, variable] : compiler_.variable_of_)
-      if (value == root) return variable;
-    return -1;
-  }
-  struct Updates {
-    int count = 0, last = -1;  // node
-  };
-  Updates updates_of(ValueId root) const {
-    Updates found;
-    const std::vector<Node>& nodes = compiler_.graph_.nodes();
-    for (std::size_t n = 0; n < nodes.size(); ++n)
-      for (std::size_t k = 0; k < nodes[n].inputs.size(); ++k)
-        if (nodes[n].inputs[k] == root && nodes[n].op->updates(static_cast<int>(k)))
-          found = {found.count + 1, static_cast<int>(n)};
-    return found;
-  }
-  // Index of the variable behind input i whose layouts are kept between runs: this plan only reads
-  // it, or one update behind this node may pack it again. Large layouts would wait in memory for
-  // the next run, which makes them faster than it reads them.
+  // Index of the variable behind input i whose layouts this plan keeps, or -1.
   int guard(int i) const {
-    const ValueId root = root_of(i);
-    const int variable = variable_of(root);
-    if (variable < 0) return -1;
-    const Updates updates = updates_of(root);
-    if (updates.count == 0) return variable;
-    const TensorType& type = compiler_.graph_.type(root);
-    const bool repacked =
-        updates.count == 1 && updates.last > node_index_ && type.shape.rank() == 4 &&
-        type.bytes() <= kRepackedBytes &&
-        type.shape == compiler_.graph_.type(node_.inputs[static_cast<std::size_t>(i)]).shape;
-    return repacked ? variable : -1;
+    const ValueId root = root_of(i), v = node_.inputs[static_cast<std::size_t>(i)];
+    for (const auto& [value, variable] : compiler_.variable_of_)
+      if (value == root)
+        return compiler_.layouts_.keeps(root, compiler_.graph_.type(v), node_index_) ? variable
+                                                                                     : -1;
+    return -1;
   }
 
   Compiler& compiler_;
@@ -515,6 +469,7 @@ class Builder final : public StepBuilder {
   int node_index_;
   std::vector<bool> used_;
   std::vector<int> scratch_;  // buffers, packed ones among them
+  int packed_ = -1;           // the last one that is kept
 };
 
 void Compiler::build_node(int i) {

@@ -112,7 +112,7 @@ class StepBuilder {
   virtual bool keeps_packed(int input) const = 0;  // between runs
 
   virtual void step(StepSpec spec, StepFunction run) = 0;
-  // A step that fills a packed() buffer from input i, and how to do so by channels.
+  // A step that fills the last packed() buffer from input i, and how to do so by channels.
   virtual void pack_step(int input, StepSpec spec, StepFunction run, ChannelPack channels = {}) = 0;
   // For an update of input i: the layouts of it that packed() keeps, unless one of them has a
   // larger grain (0 is the largest). Whoever asks packs all of them again behind each update.
