@@ -15,7 +15,6 @@ OPTIMIZERS = {
     "rmsprop": lambda **more: optimizers.RMSprop(0.01, **more),
     "adagrad": lambda **more: optimizers.Adagrad(0.01, **more),
 }
-PACKED = "update, pack"
 
 
 def batches(sizes, side=12):
@@ -43,8 +42,10 @@ def network(optimizer, channels=20, filters=36, side=12):
     return model
 
 
-def kernels(model, batch):
-    return [step["kernel"] for step in model.plan(batch, "train").steps()]
+def packed(model, batch):
+    """How many updates pack. Which kernels read packed weights depends on the instruction set."""
+    steps = model.plan(batch, "train").steps()
+    return sum(step["kernel"] == "update, pack" for step in steps)
 
 
 def train(model, data, touched=False):
@@ -66,22 +67,26 @@ def same(one, other):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_packing_behind_the_update_is_packing_in_front_of_the_step(name):
     data = batches([4] * 4)
+    found = 0
     for level in levels():
         kept, anew = network(OPTIMIZERS[name]()), network(OPTIMIZERS[name]())
-        assert PACKED in kernels(kept, 4), level
+        found += packed(kept, 4)
         assert train(kept, data) == train(anew, data, touched=True), level
         assert same(kept, anew), level
+    assert found > 0
 
 
 @pytest.mark.parametrize("channels", [16, 31, 64])
 @pytest.mark.parametrize("filters", [16, 33, 48])
 def test_every_number_of_channels(channels, filters):
     data = batches([16] * 2, side=8)
+    found = 0
     for level in levels():
         kept, anew = (network(optimizers.SGD(0.05), channels, filters, 8) for _ in range(2))
-        assert PACKED in kernels(kept, 16), level
+        found += packed(kept, 16)
         assert train(kept, data) == train(anew, data, touched=True), level
         assert same(kept, anew), level
+    assert found > 0
 
 
 ROADS = {
@@ -115,13 +120,13 @@ def test_every_layout_of_weights(road, channels):
         return made
 
     data = batches([6] * 3)
-    packed = 0
+    found = 0
     for level in levels():
         kept, anew = model(), model()
-        packed += PACKED in kernels(kept, 6)
+        found += packed(kept, 6)
         assert train(kept, data) == train(anew, data, touched=True), level
         assert same(kept, anew), level
-    assert packed > 0
+    assert found > 0
 
 
 def test_weights_set_between_steps_are_used():
@@ -169,16 +174,20 @@ def test_a_layer_used_twice():
         return model
 
     data = batches([4] * 4)
+    found = 0
     for level in levels():
         kept, anew = shared(), shared()
-        assert PACKED in kernels(kept, 4), level
+        found += packed(kept, 4)
         assert train(kept, data) == train(anew, data, touched=True), level
         assert same(kept, anew), level
+    assert found > 0
 
 
 def test_large_kernels_are_packed_where_they_are_used():
-    steps = kernels(network(optimizers.Adam(0.01), 160, 160), 4)
-    assert steps.count(PACKED) == 1  # the first layer's three channels
+    small, large = network(optimizers.Adam(0.01)), network(optimizers.Adam(0.01), 160, 160)
+    for level in levels():
+        assert packed(large, 4) <= 1, level  # the first layer's three channels
+    assert packed(small, 4) > packed(large, 4)
 
 
 def test_fit_and_an_interruption(tmp_path):
