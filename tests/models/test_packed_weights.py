@@ -38,6 +38,10 @@ def network(optimizer, channels=20, filters=36, side=12):
             layers.Dense(4),
         ]
     )
+    return compiled(model, optimizer)
+
+
+def compiled(model, optimizer):
     model.compile(optimizer, cnnfast.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
@@ -64,29 +68,28 @@ def same(one, other):
     )
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_packing_behind_the_update_is_packing_in_front_of_the_step(name):
-    data = batches([4] * 4)
+def check_both_ways(make, data):
+    """Packing behind the update is packing in front of the step, at every level."""
     found = 0
     for level in levels():
-        kept, anew = network(OPTIMIZERS[name]()), network(OPTIMIZERS[name]())
-        found += packed(kept, 4)
+        kept, anew = make(), make()
+        found += packed(kept, len(data[0][0]))
         assert train(kept, data) == train(anew, data, touched=True), level
         assert same(kept, anew), level
     assert found > 0
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer(name):
+    check_both_ways(lambda: network(OPTIMIZERS[name]()), batches([4] * 4))
 
 
 @pytest.mark.parametrize("channels", [16, 31, 64])
 @pytest.mark.parametrize("filters", [16, 33, 48])
 def test_every_number_of_channels(channels, filters):
-    data = batches([16] * 2, side=8)
-    found = 0
-    for level in levels():
-        kept, anew = (network(optimizers.SGD(0.05), channels, filters, 8) for _ in range(2))
-        found += packed(kept, 16)
-        assert train(kept, data) == train(anew, data, touched=True), level
-        assert same(kept, anew), level
-    assert found > 0
+    check_both_ways(
+        lambda: network(optimizers.SGD(0.05), channels, filters, 8), batches([16] * 2, side=8)
+    )
 
 
 ROADS = {
@@ -105,7 +108,7 @@ ROADS = {
 def test_every_layout_of_weights(road, channels):
     def model():
         cnnfast.utils.set_random_seed(3)
-        made = cnnfast.Sequential(
+        layered = cnnfast.Sequential(
             [
                 layers.Input((12, 12, 3)),
                 layers.Conv2D(channels, 3, padding="same", activation="tanh"),
@@ -114,19 +117,9 @@ def test_every_layout_of_weights(road, channels):
                 layers.Dense(4),
             ]
         )
-        made.compile(
-            optimizers.Adam(0.01), cnnfast.losses.SparseCategoricalCrossentropy(from_logits=True)
-        )
-        return made
+        return compiled(layered, optimizers.Adam(0.01))
 
-    data = batches([6] * 3)
-    found = 0
-    for level in levels():
-        kept, anew = model(), model()
-        found += packed(kept, 6)
-        assert train(kept, data) == train(anew, data, touched=True), level
-        assert same(kept, anew), level
-    assert found > 0
+    check_both_ways(model, batches([6] * 3))
 
 
 def test_weights_set_between_steps_are_used():
@@ -167,20 +160,10 @@ def test_a_layer_used_twice():
         conv = layers.Conv2D(32, 3, padding="same", activation="relu")
         x = conv(layers.Conv2D(32, 3, padding="same")(inputs))
         x = conv(layers.MaxPooling2D(2)(x))
-        model = cnnfast.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
-        model.compile(
-            optimizers.SGD(0.05), cnnfast.losses.SparseCategoricalCrossentropy(from_logits=True)
-        )
-        return model
+        y = layers.Dense(4)(layers.GlobalAveragePooling2D()(x))
+        return compiled(cnnfast.Model(inputs, y), optimizers.SGD(0.05))
 
-    data = batches([4] * 4)
-    found = 0
-    for level in levels():
-        kept, anew = shared(), shared()
-        found += packed(kept, 4)
-        assert train(kept, data) == train(anew, data, touched=True), level
-        assert same(kept, anew), level
-    assert found > 0
+    check_both_ways(shared, batches([4] * 4))
 
 
 def test_large_kernels_are_packed_where_they_are_used():
