@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernels/activate.h"
+#include "kernels/gemm_outer_tiles.h"
 #include "kernels/gemm_pack.h"
 
 namespace cnnfast::CNNFAST_ISA {
@@ -125,6 +126,7 @@ void gemm(const Gemm& g) {
   if (g.b_column != 1 && g.m <= kTurnedRows) return gemm_turned(g);
   if (g.k == 1 && g.b_column == 1 && !g.bias && g.activation == ActivationKind::linear)
     return outer_product(g);
+  if (fits_outer_tiles(g)) return gemm_outer_tiles(g);
   float* block = g.scratch;
   float* strip = g.scratch + kBlockK * kBlockColumns;
   const int64_t strips = (g.m + kTileRows - 1) / kTileRows;

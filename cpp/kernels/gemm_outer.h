@@ -64,6 +64,14 @@ void outer_product(const Gemm& g) {
     for (int64_t o = 0; o < g.n; ++o) g.b_sums[o] = g.b[o];
 }
 
+void add_column_sums(const Gemm& g) {
+  for (int64_t o = 0; g.b_sums && o < g.n; ++o) {
+    float sum = g.b[o];
+    for (int64_t i = 1; i < g.k; ++i) sum += g.b[i * g.b_k + o];
+    g.b_sums[o] = sum;
+  }
+}
+
 // Several steps: K vectors of b in registers, and a vector of each row of c from them. A tile that
 // runs so few steps begins and ends more than it multiplies: 16 steps on one core of a Zen 4, 76 %
 // of the peak, here 95. Half a line of c at a time, as shorter vectors write it, is no faster than
@@ -126,11 +134,7 @@ void gemm_outer(const Gemm& g) {
   const bool uncached = goes_past_caches(g);
   outer_steps_of(g, uncached);
   if (uncached) fence_streams();
-  for (int64_t o = 0; g.b_sums && o < g.n; ++o) {
-    float sum = g.b[o];
-    for (int64_t i = 1; i < g.k; ++i) sum += g.b[i * g.b_k + o];
-    g.b_sums[o] = sum;
-  }
+  add_column_sums(g);
 }
 
 }  // namespace

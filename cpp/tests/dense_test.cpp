@@ -144,15 +144,17 @@ TEST(DenseTest, SameBitsForAnyThreadCount) {
 
 TEST(DenseTest, GradientsOfLargeKernelsGoPastTheCaches) {
   const std::int64_t in = 1100, out = 4096;
-  for (const std::int64_t rows : {1, 3, 16, 20}) {
+  for (const std::int64_t rows : {1, 3, 8, 16, 20, 32, 33}) {
     const Operand x = random_operand({rows, in}, 1), dy = random_operand({rows, out}, 2);
     const auto xd = doubles(x.values<float>()), dyd = doubles(dy.values<float>());
     std::vector<double> dw(static_cast<std::size_t>(in * out));
-    reference::dense_backward_kernel(xd.data(), dyd.data(), dw.data(),
-                                     static_cast<double*>(nullptr), rows, in, out);
+    std::vector<double> db(static_cast<std::size_t>(out));
+    reference::dense_backward_kernel(xd.data(), dyd.data(), dw.data(), db.data(), rows, in, out);
     for (const Isa isa : supported_isas()) {
-      const auto got = run_op("dense_backward_kernel", {{"bias", false}}, {x, dy}, isa, 2);
-      expect_close(got.outputs[0].values<float>(), dw, 5, concat(name_of(isa), " rows ", rows));
+      const auto got = run_op("dense_backward_kernel", {{"bias", true}}, {x, dy}, isa, 2);
+      const std::string what = concat(name_of(isa), " rows ", rows);
+      expect_close(got.outputs[0].values<float>(), dw, 5, what);
+      expect_close(got.outputs[1].values<float>(), db, 5, what);
     }
   }
 }
