@@ -5,10 +5,10 @@
 
 The share is of the FMA peak or of the memory bandwidth, whichever the work is nearer to. Winograd
 passes the former, since its operations are counted as those of direct sums, and arrays that fit a
-cache pass the latter. Kernel and peaks take turns in five rounds, and the best of each counts, as in
-McCalpin's STREAM: other programs take their part of a machine, of its memory half and more within
-seconds. A kernel's time in a round is the plan's own (``plan.profile()``), the median of thread 0's time in the
-steps of the op, packing included. Operands begin on a cache line, as weights and what steps hand to
+cache pass the latter. Kernel and peaks take turns in five rounds, in which each has 20 ms, and the
+best run of each counts, as in McCalpin's STREAM: other programs take their part of a machine, of its
+memory half and more within seconds. A kernel's time is the plan's own (``plan.profile()``), thread
+0's in the steps of the op, packing included. Operands begin on a cache line, as weights and what steps hand to
 each other do; only a user's own arrays may not.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from cnnfast import _core, _trace, ops
 
 Case = tuple[str, Callable[..., Any], list[np.ndarray]]
 
-_PEAK_SECONDS = 0.02
+_SECONDS = 0.02  # of a kernel, and of each peak, in a round
 
 
 def _floats(*shape: int) -> np.ndarray:
@@ -166,11 +167,14 @@ def measure(case: Case, rounds: int, repeats: int) -> dict[str, Any]:
         outputs = function(*inputs)
     outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
     plan = trace.plan(outputs)
-    peaks, times = [_core.peaks(_PEAK_SECONDS)], []
+    peaks, times = [_core.peaks(_SECONDS)], []
     for _ in range(rounds):
-        steps = plan.profile(arrays, repeats)
-        times.append(sum(s["seconds"] for s in steps))
-        peaks.append(_core.peaks(_PEAK_SECONDS))
+        end, runs = time.perf_counter() + _SECONDS, 0
+        while runs < repeats or time.perf_counter() < end:
+            steps = plan.profile(arrays, 1)
+            times.append(sum(s["seconds"] for s in steps))
+            runs += 1
+        peaks.append(_core.peaks(_SECONDS))
     seconds = min(times)
     flops, moved = (sum(s[what] for s in steps) for what in ("flops", "bytes"))
     most_flops, most_bytes = (max(peak) for peak in zip(*peaks, strict=True))
@@ -190,7 +194,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=min(2, cnnfast.runtime.get_num_threads()))
     parser.add_argument("--isa", choices=_core.supported_isas(), help="default: the best one here")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=5, help="runs of a kernel in each round")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="runs of a kernel in each round, at least"
+    )
     parser.add_argument("--only", help="kernels whose name contains this")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     parser.add_argument("--against", type=Path, help="earlier JSON file to compare with")
