@@ -92,12 +92,12 @@ void fill_unary(ElementwiseKernels& table) {
   };
   set_both(UnaryKind::elu, unary_kernel<Elu>, unary_backward_kernel<Elu>);
   set_both(UnaryKind::selu, unary_kernel<Selu>, unary_backward_kernel<Selu>);
-  set_both(UnaryKind::softplus, unary_kernel<Softplus>, unary_backward_kernel<Softplus>);
-  set_both(UnaryKind::log_sigmoid, unary_kernel<LogSigmoid>, unary_backward_kernel<LogSigmoid>);
+  set_both(UnaryKind::softplus, staged_kernel<Softplus>, unary_backward_kernel<Softplus>);
+  set_both(UnaryKind::log_sigmoid, staged_kernel<LogSigmoid>, unary_backward_kernel<LogSigmoid>);
   set_both(UnaryKind::softsign, unary_kernel<Softsign>, unary_backward_kernel<Softsign>);
   set_both(UnaryKind::silu, unary_kernel<Silu>, unary_backward_kernel<Silu>);
   set_both(UnaryKind::gelu, unary_kernel<Gelu>, unary_backward_kernel<Gelu>);
-  set_both(UnaryKind::gelu_tanh, unary_kernel<GeluTanh>, unary_backward_kernel<GeluTanh>);
+  set_both(UnaryKind::gelu_tanh, staged_kernel<GeluTanh>, unary_backward_kernel<GeluTanh>);
   set_both(UnaryKind::mish, unary_kernel<Mish>, unary_backward_kernel<Mish>);
   set_both(UnaryKind::clip, unary_kernel<Clip>, unary_backward_kernel<Clip>);
   set_both(UnaryKind::hard_sigmoid, unary_kernel<HardSigmoid>, unary_backward_kernel<HardSigmoid>);

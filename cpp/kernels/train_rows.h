@@ -69,7 +69,7 @@ CNNFAST_INLINE float for_exp(const float* x, float largest, const float* next, i
                              F use) {
   vf best = broadcast(kMinusInfinity);
   for_classes(classes, [&](int64_t c, int n) __attribute__((always_inline)) {
-    use(c, exp_nonpositive(load_some(x + c, n) - largest), n);
+    use(c, exp_near_zero(load_some(x + c, n) - largest), n);
     best = max(best, first_lanes(load_some(next + c, n), broadcast(kMinusInfinity), n));
   });
   return largest_lane(best);

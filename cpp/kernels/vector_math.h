@@ -2,7 +2,7 @@
 // denormals (those flush to zero where the thread does). Largest errors found, in units in the
 // last place against float64, over one in 1013 of all float32:
 //   exp 0.9 (SSE2: 1.2)   log 0.8   tanh 2.5   expm1_nonpositive 1.0
-//   exp_nonpositive 1.5 above -10, 2.3 above -30, 4.5 above -87, and with it
+//   exp_near_zero 1.5 above -10, 2.3 above -30, 4.5 above -87, and with it
 //   sigmoid 2.7, 2.7, 4.7   softplus 2.2, 2.2, 4.7
 //
 // The polynomials are minimax fits (iteratively reweighted least squares in float64, rounded to
@@ -115,9 +115,9 @@ constexpr float kSquareTerm = 0x1.00087ep-1f;
 #endif
 #endif
 
-// e^x for x <= 0, for sums in which the largest term is 1: terms are the less exact the smaller
-// they are. 0 for what lies below e^-87 (the least normal number is e^-87.3).
-CNNFAST_INLINE vf exp_nonpositive(vf x) {
+// e^x for x <= 88, the less exact the further from zero, as for sums in which the largest term
+// is 1. 0 for what lies below e^-87 (the least normal number is e^-87.3).
+CNNFAST_INLINE vf exp_near_zero(vf x) {
   constexpr float kLeast = -87.0f;
 #if defined(__AVX2__)
   const vf shifted = x * 1.44269504f + kRoundsToParts;
@@ -207,7 +207,7 @@ CNNFAST_INLINE vf estimated_quotient(vf a, vf b) {
 
 // 1 / b of ordinary numbers b.
 CNNFAST_INLINE vf inverse(vf b) {
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
   const vf about = estimated_inverse(b);
   return about + about * (1.0f - about * b);
 #else
@@ -263,14 +263,14 @@ CNNFAST_INLINE vf tanh(vf x) {
 }
 
 // z = e^-|x| never overflows: 1 / (1 + z) for x >= 0, z / (1 + z) below.
-CNNFAST_INLINE vf sigmoid(vf x) {
-  const vf z = exp_nonpositive(-abs(x));
+CNNFAST_INLINE vf sigmoid_of(vf x, vf z) {
   return divide_by_one_to_two(select(x < 0.0f, z, broadcast(1.0f)), z + 1.0f);
 }
+CNNFAST_INLINE vf sigmoid(vf x) { return sigmoid_of(x, exp_near_zero(-abs(x))); }
 
 // log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)
 CNNFAST_INLINE vf softplus(vf x) {
-  return max(broadcast(0.0f), x) + log1p_unit(exp_nonpositive(-abs(x)));
+  return max(broadcast(0.0f), x) + log1p_unit(exp_near_zero(-abs(x)));
 }
 
 }  // namespace
