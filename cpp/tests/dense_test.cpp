@@ -94,6 +94,7 @@ INSTANTIATE_TEST_SUITE_P(
         DenseCase{37, 523, 9, ActivationKind::linear},
         DenseCase{41, 1025, 11, ActivationKind::relu},
         DenseCase{128, 640, 12, ActivationKind::linear},
+        DenseCase{45, 203, 8, ActivationKind::linear}, DenseCase{26, 130, 7, ActivationKind::relu},
         DenseCase{19, 2740, 12, ActivationKind::linear},
         DenseCase{33, 8001, 9, ActivationKind::relu}, DenseCase{1, 600, 400, ActivationKind::relu},
         DenseCase{130, 70, 1050, ActivationKind::tanh},
