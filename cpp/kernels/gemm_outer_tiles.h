@@ -22,11 +22,17 @@ CNNFAST_INLINE bool fits_outer_tiles(const Gemm& g) {
          g.c_row % kPageFloats == 0 && g.n % kTileColumns == 0 && goes_past_caches(g);
 }
 
-// Where a strip of a and the tiles of b may lie, given where c's block of columns does: the strip
-// first, then as many tiles in each page as it has left.
-CNNFAST_INLINE int64_t strip_floats(int64_t steps) {
+constexpr int64_t strip_floats(int64_t steps) {
   return (steps * kTileRows + kLanes + 15) / 16 * 16;
 }
+static_assert(kLanes != 8 || strip_floats(kOuterTileSteps) + kOuterTileSteps * kTileColumns <=
+                                 kPageFloats - kClearColumns,
+              "a page has room for a strip and a tile");
+static_assert(kLanes != 8 ||
+                  (kClearColumns / kTileColumns + 2) * kPageFloats <= kBlockK * kBlockColumns,
+              "the scratch has room for a tile a page");
+// Where a strip of a and the tiles of b may lie, given where c's block of columns does: the strip
+// first, then as many tiles in each page as it has left.
 struct ClearPlaces {
   ClearPlaces(float* scratch, const float* c, int64_t columns, int64_t steps) {
     constexpr auto kPage = static_cast<uintptr_t>(kPageFloats) * sizeof(float);
